@@ -1,0 +1,86 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The decision: given a request and the rules that apply, what is answered
+ * and why. Pure: no input or output, no state kept, everything allocated from
+ * the request's pool.
+ */
+#ifndef R307_DECIDE_H
+#define R307_DECIDE_H
+
+#include "core/r307_path.h"
+#include "core/r307_ruleset.h"
+#include "core/r307_trace.h"
+
+/* The URL that the client itself asked for; later rewriting inside the
+ * server does not change it. */
+typedef struct r307_self_t {
+    const char *scheme;         /* "http", "https" */
+    const char *host;           /* lower case, no port; NULL when unknown */
+    int port;                   /* as written by the client, or the scheme's
+                                 * default */
+    const char *path;           /* raw */
+    apr_size_t path_len;
+    const char *query;          /* raw; NULL for none */
+    /* "scheme://host[:port]" to put before a path-only target, NULL to send
+     * the path alone: it means the same to the client, and nobody else's
+     * host name can slip in. */
+    const char *base;
+} r307_self_t;
+
+typedef struct r307_request_t {
+    apr_pool_t *pool;
+    r307_path_t path;
+    const char *query;          /* raw, without '?'; NULL for none */
+    const char *method;
+    const char *host;           /* as r307_self_t.host */
+    apr_time_t now;
+    const apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t; NULL:
+                                 * computed hosts are never allowed */
+
+    /* What only the host of the core can tell; called when needed. ctx is
+     * handed back. */
+    void *ctx;
+    const r307_self_t *(*self)(void *ctx);
+    /* Evaluate a compiled expression. APR_SUCCESS or an error that makes the
+     * decision R307_FAILED. NULL: every expression fails. match: the captures
+     * that a string expression may name ($1). */
+    apr_status_t (*eval_bool)(void *ctx, const void *expr, int *result);
+    apr_status_t (*eval_string)(void *ctx, const void *expr,
+                                const r307_match_t *match,
+                                const char **result);
+    r307_trace_fn trace;        /* NULL: nobody listens */
+
+    /* Sets that were asked before with this path. Only their rules with
+     * expr= are asked again, since more may be known by now. */
+    const r307_chain_t *asked;
+} r307_request_t;
+
+typedef enum r307_outcome_t {
+    R307_NONE,                  /* no rule applies */
+    R307_STOP,                  /* a rule says: no redirect here */
+    R307_REDIRECT,
+    R307_REFUSED,               /* the request asks for what the rule must
+                                 * not give: a foreign host, endless
+                                 * backtracking. The client's fault: 404 */
+    R307_TOO_LONG,              /* Location over its limit: 414 */
+    R307_FAILED                 /* the rule cannot be computed: 500 */
+} r307_outcome_t;
+
+typedef struct r307_decision_t {
+    r307_outcome_t outcome;
+    const r307_rule_t *rule;    /* NULL with R307_NONE */
+    const char *location;       /* R307_REDIRECT: a valid URI reference */
+    const char *reason;         /* REFUSED, TOO_LONG, FAILED: for the log */
+} r307_decision_t;
+
+/* First rule of the chain whose path and conditions hold. */
+void r307_decide(r307_request_t *req, const r307_chain_t *chain,
+                 r307_decision_t *out);
+
+/*
+ * Seconds that the answer of a rule may be cached, R307_CACHE_NO_STORE or
+ * R307_CACHE_UNSET. Never beyond the rule's own until=.
+ */
+int r307_decide_cache(const r307_rule_t *rule, apr_time_t now);
+
+#endif

@@ -1,0 +1,262 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns the relation between the client's path and the decoded one. Must not
+ * know rules. Called by location, and by ruleset for prefixes.
+ *
+ * The server has decoded and normalised the path by settings that this file
+ * cannot see (AllowEncodedSlashes, MergeSlashes). It therefore repeats the
+ * work under each setting that could apply, keeping offsets, and believes
+ * only a result that equals the server's. So a mapping is never wrong; at
+ * worst there is none.
+ */
+#include "core/r307_path.h"
+
+typedef struct unit_t {
+    apr_uint32_t at;            /* offset in raw */
+    char c;
+} unit_t;
+
+/* Decode raw into units, one for each decoded byte. With keep_slashes an
+ * encoded slash stays three units. Returns the number, 0 for a NUL. */
+static apr_size_t decode(const r307_path_t *path, int keep_slashes,
+                         unit_t *units)
+{
+    apr_size_t i = 0, n = 0;
+
+    while (i < path->raw_len) {
+        const char *s = path->raw + i;
+        apr_size_t step = 1;
+        char c = *s;
+
+        if (r307_encode_is_octet(s, path->raw_len - i)) {
+            char octet = (char)r307_encode_octet(s);
+            if (!(octet == '/' && keep_slashes)) {
+                c = octet;
+                step = 3;
+            }
+        }
+        if (c == '\0') {
+            return 0;
+        }
+        units[n].at = (apr_uint32_t)i;
+        units[n++].c = c;
+        i += step;
+    }
+    return n;
+}
+
+/* Length of a "." or ".." segment at u[i], 0 when there is none. */
+static apr_size_t dot_segment(const unit_t *u, apr_size_t i, apr_size_t n)
+{
+    apr_size_t dots = 0;
+
+    while (dots < 2 && i + dots < n && u[i + dots].c == '.') {
+        dots++;
+    }
+    return i + dots == n || u[i + dots].c == '/' ? dots : 0;
+}
+
+/* Where the segment before the one that ends at out begins; 0 at the root. */
+static apr_size_t parent(const unit_t *u, apr_size_t out)
+{
+    if (out <= 1) {
+        return 0;
+    }
+    do {
+        out--;
+    } while (out > 1 && u[out - 1].c != '/');
+    return out;
+}
+
+/* Remove dot segments (RFC 3986 section 5.2.4) and, with merge, doubled
+ * slashes, in place. Returns the number of units left, 0 when ".." would
+ * leave the root. */
+static apr_size_t normalise(unit_t *u, apr_size_t n, int merge)
+{
+    apr_size_t in = 0, out = 0;
+
+    while (in < n) {
+        if (out > 0 && u[out - 1].c == '/') {
+            apr_size_t dots = dot_segment(u, in, n);
+            if (merge && u[in].c == '/') {
+                in++;
+                continue;
+            }
+            if (dots) {
+                in += dots < n - in ? dots + 1 : dots;
+                if (dots == 2 && (out = parent(u, out)) == 0) {
+                    return 0;
+                }
+                continue;
+            }
+        }
+        u[out++] = u[in++];
+    }
+    return out;
+}
+
+static int equals_uri(const r307_path_t *path, const unit_t *u, apr_size_t n)
+{
+    apr_size_t i;
+
+    if (n != path->uri_len) {
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        if (u[i].c != path->uri[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int try_map(r307_path_t *path, unit_t *units, int keep_slashes,
+                   int merge)
+{
+    return equals_uri(path, units,
+                      normalise(units, decode(path, keep_slashes, units),
+                                merge));
+}
+
+static void keep_origins(r307_path_t *path, const unit_t *units,
+                         apr_pool_t *pool)
+{
+    apr_uint32_t *origin = apr_palloc(pool, path->uri_len * sizeof *origin);
+    apr_size_t i;
+
+    for (i = 0; i < path->uri_len; i++) {
+        origin[i] = units[i].at;
+    }
+    path->origin = origin;
+    path->state = R307_PATH_MAPPED;
+}
+
+static void resolve(r307_path_t *path, apr_pool_t *pool)
+{
+    unit_t *units;
+
+    path->state = R307_PATH_LOST;
+    if (!path->raw) {
+        return;
+    }
+    if (path->raw_len == path->uri_len
+        && memcmp(path->raw, path->uri, path->uri_len) == 0) {
+        path->state = R307_PATH_SAME;
+        return;
+    }
+    units = apr_palloc(pool, (path->raw_len + 1) * sizeof *units);
+    if (try_map(path, units, 1, 1) || try_map(path, units, 0, 1)
+        || try_map(path, units, 1, 0) || try_map(path, units, 0, 0)) {
+        keep_origins(path, units, pool);
+    }
+}
+
+/* Raw bytes that decoded byte i stands for. A '%' of the decoded path is an
+ * octet of its own only where the client sent "%25"; elsewhere it opens an
+ * encoded slash that the server kept. */
+static apr_size_t raw_width(const r307_path_t *path, apr_size_t i)
+{
+    const char *s = path->raw + path->origin[i];
+
+    if (*s != '%') {
+        return 1;
+    }
+    return path->uri[i] != '%' || r307_encode_octet(s) == '%' ? 3 : 1;
+}
+
+static void append_mapped(const r307_path_t *path, apr_size_t from,
+                          apr_size_t to, r307_component_t in, r307_buf_t *buf)
+{
+    while (from < to) {
+        apr_size_t start = path->origin[from], end = start;
+
+        while (from < to && path->origin[from] == end) {
+            end += raw_width(path, from++);
+        }
+        r307_encode_text(buf, path->raw + start, end - start, in);
+    }
+}
+
+void r307_path_append(r307_path_t *path, apr_size_t from, apr_size_t to,
+                      r307_component_t in, r307_buf_t *buf, apr_pool_t *pool)
+{
+    if (path->state == R307_PATH_NEW) {
+        resolve(path, pool);
+    }
+    switch (path->state) {
+    case R307_PATH_SAME:
+        r307_encode_text(buf, path->uri + from, to - from, in);
+        break;
+    case R307_PATH_MAPPED:
+        append_mapped(path, from, to, in, buf);
+        break;
+    default:
+        r307_encode_data(buf, path->uri + from, to - from, in);
+        break;
+    }
+}
+
+static int has_broken_escape(const char *s, apr_size_t len)
+{
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (s[i] == '%' && !r307_encode_is_octet(s + i, len - i)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+apr_status_t r307_path_from_raw(r307_path_t *path, apr_pool_t *pool,
+                                const char *raw, apr_size_t len, int slashes)
+{
+    unit_t *units = apr_palloc(pool, (len + 1) * sizeof *units);
+    apr_size_t n, i;
+    char *uri;
+
+    memset(path, 0, sizeof *path);
+    path->raw = raw;
+    path->raw_len = len;
+    if (len == 0 || raw[0] != '/' || has_broken_escape(raw, len)) {
+        return APR_EINVAL;
+    }
+    n = normalise(units, decode(path, slashes & R307_SLASHES_KEEP, units),
+                  slashes & R307_SLASHES_MERGE);
+    if (n == 0) {
+        return APR_EINVAL;
+    }
+    uri = apr_palloc(pool, n + 1);
+    for (i = 0; i < n; i++) {
+        uri[i] = units[i].c;
+    }
+    uri[n] = '\0';
+    path->uri = uri;
+    path->uri_len = n;
+    return APR_SUCCESS;
+}
+
+apr_size_t r307_path_prefix(const char *uri, const char *prefix)
+{
+    const char *u = uri, *p = prefix;
+
+    while (*p) {
+        if (*u != *p) {
+            return 0;
+        }
+        if (*p == '/') {
+            while (p[1] == '/') {
+                p++;
+            }
+            while (u[1] == '/') {
+                u++;
+            }
+        }
+        p++;
+        u++;
+    }
+    if (p[-1] != '/' && *u != '\0' && *u != '/') {
+        return 0;
+    }
+    return (apr_size_t)(u - uri);
+}

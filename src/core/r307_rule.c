@@ -1,0 +1,148 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns the step from what was written to a rule that can be trusted. Must
+ * not know where the words come from. Called by whatever reads rules.
+ */
+#include "core/r307_rule.h"
+
+#include "core/r307_options.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include <strings.h>
+
+/* Words that `Redirect` takes first and that stay behind when somebody
+ * renames it. */
+static int is_status_word(const char *word)
+{
+    static const char *const words[] = {
+        "permanent", "temp", "temporary", "seeother", "gone", NULL
+    };
+    int i;
+
+    for (i = 0; words[i]; i++) {
+        if (strcasecmp(word, words[i]) == 0) {
+            return 1;
+        }
+    }
+    return strlen(word) == 3 && apr_isdigit(word[0]) && apr_isdigit(word[1])
+           && apr_isdigit(word[2]);
+}
+
+static apr_status_t check_path(const char *path, r307_error_t *err)
+{
+    apr_size_t scheme;
+    const char *s;
+
+    if (is_status_word(path)) {
+        return r307_error_set(err, "R307-0131: '%s' is a status word of "
+                              "Redirect; every rule here answers 307, so "
+                              "remove it", path);
+    }
+    if (r307_target_scheme(path, &scheme)) {
+        return r307_error_set(err, "R307-0132: '%s' is a full URL where the "
+                              "URL-path to match belongs; write the part "
+                              "from the slash on, and the host as host=%.*s",
+                              path, (int)strcspn(path + scheme, "/?#:"),
+                              path + scheme);
+    }
+    if (path[0] != '/') {
+        return r307_error_set(err, "R307-0130: the URL-path '%s' does not "
+                              "begin with '/', so no request can match it; "
+                              "write '/%s'",
+                              r307_error_show(err, path, strlen(path)),
+                              r307_error_show(err, path, strlen(path)));
+    }
+    for (s = path; *s; s++) {
+        if (*s == '?' || *s == '#') {
+            return r307_error_set(err, "R307-0133: the URL-path '%s' holds "
+                                  "'%c'; only paths are matched, never the "
+                                  "query: end it there, and test a query "
+                                  "with expr=", path, *s);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static const char *compile_string(const void *ctx, const char *text,
+                                  const void **expr)
+{
+    const r307_rule_env_t *env = ctx;
+
+    return env->compile_expr(env->ctx, text, 1, expr);
+}
+
+static apr_status_t parse_target(const r307_rule_env_t *env,
+                                 const char *written, r307_rule_t *rule,
+                                 r307_error_t *err)
+{
+    r307_target_syntax_t syntax;
+    r307_target_t *target;
+    apr_status_t rv;
+
+    syntax.regex = rule->regex;
+    syntax.compile_expr = env->compile_expr ? compile_string : NULL;
+    syntax.ctx = env;
+    rv = r307_target_parse(env->pool, written, &syntax, &target, err);
+    rule->target = target;
+    return rv;
+}
+
+static apr_status_t compile_path(const r307_rule_env_t *env,
+                                 r307_rule_t *rule, r307_error_t *err)
+{
+    r307_regex_t *regex;
+    apr_status_t rv;
+
+    if (rule->kind == R307_RULE_PREFIX) {
+        return check_path(rule->path, err);
+    }
+    if (rule->kind == R307_RULE_SECTION) {
+        return APR_SUCCESS;
+    }
+    if (is_status_word(rule->path)) {
+        return check_path(rule->path, err);
+    }
+    rv = r307_regex_compile(env->pool, rule->path, env->regex_flags, &regex,
+                            err);
+    rule->regex = regex;
+    return rv;
+}
+
+const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule)
+{
+    const char *place = apr_psprintf(pool, "%s:%d", rule->file, rule->line);
+
+    return strcmp(place, rule->name) == 0 ? place
+        : apr_pstrcat(pool, rule->name, " (", place, ")", NULL);
+}
+
+apr_status_t r307_rule_create(const r307_rule_env_t *env,
+                              const r307_rule_spec_t *spec,
+                              r307_rule_t **out, r307_error_t *err)
+{
+    r307_rule_t *rule = apr_pcalloc(env->pool, sizeof *rule);
+    apr_status_t rv;
+
+    rule->kind = spec->kind;
+    rule->path = spec->path ? apr_pstrdup(env->pool, spec->path) : NULL;
+    rule->file = apr_pstrdup(env->pool, spec->file);
+    rule->line = spec->line;
+    rule->cache = R307_CACHE_UNSET;
+    rule->retry_after = R307_RETRY_UNSET;
+    *out = rule;
+    rv = compile_path(env, rule, err);
+    if (rv == APR_SUCCESS) {
+        rv = parse_target(env, spec->target, rule, err);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = r307_options_apply(env, rule, spec->noptions, spec->options,
+                                err);
+    }
+    if (rv == APR_SUCCESS && !rule->name) {
+        rule->name = apr_psprintf(env->pool, "%s:%d", rule->file,
+                                  rule->line);
+    }
+    return rv;
+}

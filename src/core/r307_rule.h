@@ -1,0 +1,94 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The rule model. A rule is what a line of configuration says, validated;
+ * every source of rules produces this one form. Rules are immutable once
+ * created.
+ */
+#ifndef R307_RULE_H
+#define R307_RULE_H
+
+#include "core/r307_target.h"
+
+#include <apr_tables.h>
+#include <apr_time.h>
+
+typedef enum r307_rule_kind_t {
+    R307_RULE_PREFIX,           /* whole segments; the rest is appended */
+    R307_RULE_EXACT,            /* the path and nothing else */
+    R307_RULE_REGEX,
+    R307_RULE_SECTION           /* every path: the enclosing section has
+                                 * matched already; nothing is appended */
+} r307_rule_kind_t;
+
+typedef enum r307_query_t {
+    R307_QUERY_KEEP,            /* the request's, unless the target has one */
+    R307_QUERY_APPEND,          /* the target's, "&", the request's */
+    R307_QUERY_DROP             /* never the request's */
+} r307_query_t;
+
+/* What must hold beside the path. NULL in a rule without conditions. */
+typedef struct r307_conditions_t {
+    const apr_array_header_t *methods;  /* const char *; NULL: every method */
+    int methods_negated;                /* every method but these */
+    const apr_array_header_t *hosts;    /* r307_host_pattern_t; NULL: any */
+    apr_time_t from;                    /* 0: always was */
+    apr_time_t until;                   /* first instant that it is not; 0 */
+    const void *expr;                   /* the host's compiled form, or NULL */
+    const char *expr_text;
+} r307_conditions_t;
+
+#define R307_CACHE_UNSET    (-1)
+#define R307_CACHE_NO_STORE (-2)
+#define R307_RETRY_UNSET    (-1)
+
+typedef struct r307_rule_t {
+    r307_rule_kind_t kind;
+    const char *path;           /* PREFIX, EXACT: decoded URL-path;
+                                 * REGEX: the pattern; SECTION: NULL */
+    const r307_regex_t *regex;
+    const r307_target_t *target;
+    const r307_conditions_t *when;
+    r307_query_t query;
+    int cache;                  /* seconds, or R307_CACHE_* */
+    int retry_after;            /* seconds, or R307_RETRY_UNSET */
+    const char *name;           /* name=, else "file:line" */
+    const char *file;
+    int line;
+} r307_rule_t;
+
+/* What a rule is made of, as it was written. */
+typedef struct r307_rule_spec_t {
+    r307_rule_kind_t kind;      /* PREFIX, REGEX or SECTION; the option
+                                 * `exact` turns PREFIX into EXACT */
+    const char *path;           /* URL-path or pattern; NULL for SECTION */
+    const char *target;
+    int noptions;
+    const char *const *options;
+    const char *file;
+    int line;
+} r307_rule_spec_t;
+
+/* Where rules are created: memory, and what only the host can do. */
+typedef struct r307_rule_env_t {
+    apr_pool_t *pool;           /* the rule lives here */
+    int regex_flags;            /* r307_regex_flags_t */
+    /* Compile an httpd expression: a boolean (expr=) or a string (%{...} in
+     * a target). Returns NULL and sets *expr, or returns the reason why not.
+     * NULL when the host has no expressions. */
+    const char *(*compile_expr)(void *ctx, const char *text, int is_string,
+                                const void **expr);
+    void *ctx;
+} r307_rule_env_t;
+
+/* How logs call a rule: "name (file:line)", or "file:line" without name=. */
+const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule);
+
+/*
+ * Validate a spec. APR_EINVAL with a sentence in err for every mistake that
+ * can be seen without a request.
+ */
+apr_status_t r307_rule_create(const r307_rule_env_t *env,
+                              const r307_rule_spec_t *spec,
+                              r307_rule_t **out, r307_error_t *err);
+
+#endif
