@@ -1,0 +1,156 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns what client and log get of a decision. Must not decide. Called by the
+ * hooks.
+ *
+ * Header fields go to err_headers_out: of headers_out a redirect keeps
+ * nothing but Location (ap_send_error_response).
+ */
+#include "httpd/m307.h"
+
+#include "apr_strings.h"
+
+/* RFC 9110 section 12.5.5: on every answer that the fields could have
+ * changed, the one without redirect too. */
+static void set_vary(const m307_request_t *req)
+{
+    if (req->vary) {
+        apr_table_mergen(req->r->err_headers_out, "Vary", req->vary);
+    }
+}
+
+static void set_caching(request_rec *r, const r307_rule_t *rule)
+{
+    int seconds = r307_decide_cache(rule, r->request_time);
+
+    if (seconds == R307_CACHE_NO_STORE) {
+        apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    }
+    else if (seconds != R307_CACHE_UNSET) {
+        apr_table_setn(r->err_headers_out, "Cache-Control",
+                       apr_psprintf(r->pool, "max-age=%d", seconds));
+    }
+    if (rule->retry_after != R307_RETRY_UNSET) {
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_itoa(r->pool, rule->retry_after));
+    }
+}
+
+static int is_large_body(const request_rec *r, apr_off_t limit)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t bytes;
+
+    if (apr_table_get(r->headers_in, "Transfer-Encoding")) {
+        return 1;
+    }
+    return length && (!ap_parse_strict_length(&bytes, length)
+                      || bytes > limit);
+}
+
+/*
+ * httpd reads the whole request body before it sends an answer that no
+ * handler made, unless the connection is to be closed anyway. For a large
+ * body that is what is wanted: the answer leaves at once, and the lingering
+ * close keeps it from being lost to a reset.
+ */
+static void spare_large_body(request_rec *r)
+{
+    apr_off_t limit = m307_config_server(r->server)->drain;
+
+    if (limit == M307_UNSET) {
+        limit = M307_DRAIN_DEFAULT;
+    }
+    if (r->expecting_100 || is_large_body(r, limit)) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+}
+
+static int redirect(m307_request_t *req, const r307_decision_t *d)
+{
+    request_rec *r = req->r;
+
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                  "R307-0401: rule %s sends %s %s to %s", d->rule->name,
+                  r->method, r->uri, d->location);
+    apr_table_setn(r->headers_out, "Location", d->location);
+    apr_table_setn(r->notes, "redirect307-rule", d->rule->name);
+    apr_table_setn(r->notes, "redirect307-target", d->location);
+    apr_table_setn(r->subprocess_env, "REDIRECT307_RULE", d->rule->name);
+    set_caching(r, d->rule);
+    spare_large_body(r);
+    return HTTP_TEMPORARY_REDIRECT;
+}
+
+static int pass(request_rec *r, const r307_decision_t *d)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                  "R307-0402: rule %s lets %s %s pass", d->rule->name,
+                  r->method, r->uri);
+    apr_table_setn(r->notes, "redirect307-rule", d->rule->name);
+    apr_table_setn(r->subprocess_env, "REDIRECT307_RULE", d->rule->name);
+    return OK;
+}
+
+static int dry_run(request_rec *r, const r307_decision_t *d)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "R307-0403: dry run: rule %s would send %s %s to %s",
+                  d->rule->name, r->method, r->uri, d->location);
+    return OK;
+}
+
+static int refuse(request_rec *r, const r307_decision_t *d)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "R307-0404: rule %s does not answer %s %s: %s",
+                  r307_rule_label(r->pool, d->rule), r->method, r->uri,
+                  d->reason);
+    return HTTP_NOT_FOUND;
+}
+
+static int too_long(request_rec *r, const r307_decision_t *d)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "R307-0405: rule %s does not answer %s: %s",
+                  r307_rule_label(r->pool, d->rule), r->method, d->reason);
+    return HTTP_REQUEST_URI_TOO_LARGE;
+}
+
+static int fail(request_rec *r, const r307_decision_t *d)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "R307-0406: rule %s cannot answer %s %s: %s",
+                  r307_rule_label(r->pool, d->rule), r->method, r->uri,
+                  d->reason);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int answer(m307_request_t *req, const r307_decision_t *decision)
+{
+    switch (decision->outcome) {
+    case R307_NONE:
+        return DECLINED;
+    case R307_STOP:
+        return pass(req->r, decision);
+    case R307_REDIRECT:
+        return redirect(req, decision);
+    case R307_REFUSED:
+        return refuse(req->r, decision);
+    case R307_TOO_LONG:
+        return too_long(req->r, decision);
+    default:
+        return fail(req->r, decision);
+    }
+}
+
+int m307_answer(m307_request_t *req, const r307_decision_t *decision)
+{
+    int dry = m307_config_dir(req->r)->engine == M307_ENGINE_DRYRUN;
+
+    set_vary(req);
+    if (dry && decision->outcome == R307_REDIRECT) {
+        return dry_run(req->r, decision);
+    }
+    return answer(req, decision);
+}

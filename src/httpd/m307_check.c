@@ -1,0 +1,44 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns what can only be judged when all directives have been read. Runs in
+ * check_config, so that `apachectl configtest` sees it.
+ */
+#include "httpd/m307.h"
+
+/* Redirect307AllowTo may stand after the rules that need it. */
+static int check_computed(const m307_server_conf_t *conf, server_rec *s)
+{
+    int i;
+
+    if (conf->allowed_hosts) {
+        return OK;
+    }
+    for (i = 0; i < conf->computed->nelts; i++) {
+        const r307_rule_t *rule =
+            APR_ARRAY_IDX(conf->computed, i, const r307_rule_t *);
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
+                     "R307-0310: %s:%d: the target '%s' lets the request "
+                     "decide which host the client is sent to; write the "
+                     "host into the target (a path on this server: '/$1'), "
+                     "or name the hosts that may result with "
+                     "Redirect307AllowTo", rule->file, rule->line,
+                     rule->target->written);
+    }
+    return conf->computed->nelts ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                      server_rec *s)
+{
+    int result = OK;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    for (; s; s = s->next) {
+        if (check_computed(m307_config_server(s), s) != OK) {
+            result = HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    return result;
+}

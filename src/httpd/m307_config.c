@@ -1,0 +1,92 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns creation and merge of the configuration. Must not know what rules
+ * mean. Called by httpd; the merge of directories runs for every request, so
+ * it chains pointers and copies nothing.
+ */
+#include "httpd/m307.h"
+
+m307_server_conf_t *m307_config_server(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &redirect307_module);
+}
+
+m307_dir_conf_t *m307_config_dir(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &redirect307_module);
+}
+
+r307_ruleset_t *m307_config_own_set(apr_pool_t *pool, m307_rules_t *rules)
+{
+    if (!rules->own) {
+        r307_chain_t *link = apr_pcalloc(pool, sizeof *link);
+
+        rules->own = r307_ruleset_create(pool);
+        link->set = rules->own;
+        rules->chain = link;
+    }
+    return rules->own;
+}
+
+static void merge_rules(apr_pool_t *pool, m307_rules_t *out,
+                        const m307_rules_t *base, const m307_rules_t *over)
+{
+    out->own = over->own;
+    out->cut = base->cut || over->cut;
+    out->chain = over->cut ? over->chain
+                           : r307_chain_join(pool, over->chain, base->chain);
+}
+
+/* Settings that the inner context overrides when it sets them. Every scalar
+ * member stands here, so that none can be forgotten in a merge. */
+#define DIR_SETTINGS(SETTING) \
+    SETTING(engine) \
+    SETTING(relative)
+#define SERVER_SETTINGS(SETTING) \
+    SETTING(drain)
+
+#define CREATE_SETTING(member) conf->member = M307_UNSET;
+#define MERGE_SETTING(member) \
+    conf->member = over->member == M307_UNSET ? base->member : over->member;
+
+void *m307_config_create_server(apr_pool_t *pool, server_rec *s)
+{
+    m307_server_conf_t *conf = apr_pcalloc(pool, sizeof *conf);
+
+    (void)s;
+    SERVER_SETTINGS(CREATE_SETTING)
+    conf->computed = apr_array_make(pool, 0, sizeof(const r307_rule_t *));
+    return conf;
+}
+
+void *m307_config_merge_server(apr_pool_t *pool, void *basev, void *overv)
+{
+    const m307_server_conf_t *base = basev, *over = overv;
+    m307_server_conf_t *conf = apr_pcalloc(pool, sizeof *conf);
+
+    SERVER_SETTINGS(MERGE_SETTING)
+    merge_rules(pool, &conf->rules, &base->rules, &over->rules);
+    conf->allowed_hosts = over->allowed_hosts ? over->allowed_hosts
+                                              : base->allowed_hosts;
+    conf->computed = over->computed;
+    return conf;
+}
+
+void *m307_config_create_dir(apr_pool_t *pool, char *dir)
+{
+    m307_dir_conf_t *conf = apr_pcalloc(pool, sizeof *conf);
+
+    (void)dir;
+    DIR_SETTINGS(CREATE_SETTING)
+    return conf;
+}
+
+void *m307_config_merge_dir(apr_pool_t *pool, void *basev, void *overv)
+{
+    const m307_dir_conf_t *base = basev, *over = overv;
+    m307_dir_conf_t *conf = apr_palloc(pool, sizeof *conf);
+
+    DIR_SETTINGS(MERGE_SETTING)
+    merge_rules(pool, &conf->rules, &base->rules, &over->rules);
+    return conf;
+}

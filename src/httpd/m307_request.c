@@ -1,0 +1,130 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns the view of a request_rec that the core gets. Must not know rules.
+ * Called by the hooks; self() by the core, when a rule matched.
+ */
+#include "httpd/m307.h"
+
+#include "core/r307_authority.h"
+
+#include "apr_strings.h"
+
+/* The path of the request-target as it came, and its length. Absolute-form
+ * has scheme and host before it (RFC 9112 section 3.2.2). */
+static const char *raw_path(const request_rec *r, apr_size_t *len)
+{
+    const char *s = r->unparsed_uri;
+
+    if (s && *s != '/') {
+        s = strstr(s, "://");
+        s = s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
+    }
+    if (!s) {
+        *len = 0;
+        return NULL;
+    }
+    *len = strcspn(s, "?#");
+    return s;
+}
+
+/* The request as the client made it: not a subrequest, not one that the
+ * server redirected to itself. */
+static const request_rec *original(const request_rec *r)
+{
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    return r;
+}
+
+/* Does the Host that the client named belong to this virtual host? Then it
+ * may be repeated to the client. */
+static int is_own_host(request_rec *r, const char *host, apr_port_t port)
+{
+    const server_addr_rec *addr;
+
+    if (!ap_matches_request_vhost(r, host, r->server->port)
+        && strcmp(host, r->connection->local_ip) != 0) {
+        return 0;
+    }
+    if (port == ap_default_port(r) || port == r->server->port
+        || port == r->connection->local_addr->port) {
+        return 1;
+    }
+    for (addr = r->server->addrs; addr; addr = addr->next) {
+        if (addr->host_port == port) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* r307_self_t.base */
+static const char *own_base(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    apr_port_t port = ap_get_server_port(r);
+    const char *host = ap_get_server_name_for_url(r), *why, *base;
+    r307_authority_t authority;
+
+    if (m307_config_dir(r)->relative == 1) {
+        return NULL;
+    }
+    if (core->use_canonical_name != USE_CANONICAL_NAME_ON
+        && core->use_canonical_name != USE_CANONICAL_NAME_DNS
+        && (!r->hostname || !is_own_host(r, r->hostname, port))) {
+        return NULL;
+    }
+    if (r307_authority_parse(host, strlen(host), &authority, &why)
+        != APR_SUCCESS) {
+        return NULL;
+    }
+    base = apr_pstrcat(r->pool, ap_http_scheme(r), "://", host, NULL);
+    return ap_is_default_port(port, r) ? base
+        : apr_psprintf(r->pool, "%s:%u", base, (unsigned)port);
+}
+
+static const r307_self_t *self(void *ctx)
+{
+    m307_request_t *req = ctx;
+    r307_self_t *me = &req->self;
+    const request_rec *first;
+
+    if (me->scheme) {
+        return me;
+    }
+    first = original(req->r);
+    me->scheme = ap_http_scheme(first);
+    me->host = first->hostname;
+    me->port = first->parsed_uri.port_str ? first->parsed_uri.port
+                                          : ap_default_port(first);
+    me->path = raw_path(first, &me->path_len);
+    if (!me->path_len) {
+        me->path = "/";
+        me->path_len = 1;
+    }
+    me->query = first->args;
+    me->base = own_base(req->r);
+    return me;
+}
+
+void m307_request_init(m307_request_t *req, request_rec *r)
+{
+    r307_request_t *core = &req->core;
+
+    memset(req, 0, sizeof *req);
+    req->r = r;
+    core->pool = r->pool;
+    core->path.uri = r->uri;
+    core->path.uri_len = strlen(r->uri);
+    core->path.raw = raw_path(r, &core->path.raw_len);
+    core->query = r->args;
+    core->method = r->method;
+    core->host = r->hostname;
+    core->now = r->request_time;
+    core->allowed_hosts = m307_config_server(r->server)->allowed_hosts;
+    core->ctx = req;
+    core->self = self;
+    core->eval_bool = m307_expr_eval_bool;
+    core->eval_string = m307_expr_eval_string;
+}
