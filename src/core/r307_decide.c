@@ -115,7 +115,7 @@ static void consider(r307_request_t *req, const r307_match_t *match,
         && rule->target->kind != R307_TARGET_STOP) {
         r307_location_build(req, match, out);
         if (out->outcome == R307_REDIRECT
-            && r307_location_is_self(req, out->location)) {
+            && r307_location_is_self(req, rule->target, out->location)) {
             step = R307_STEP_SELF;
             out->outcome = R307_NONE;
         }

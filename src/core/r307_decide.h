@@ -18,8 +18,7 @@ typedef struct r307_self_t {
     const char *host;           /* lower case, no port; NULL when unknown */
     int port;                   /* as written by the client, or the scheme's
                                  * default */
-    const char *path;           /* raw */
-    apr_size_t path_len;
+    const char *path;           /* raw; ends at '?', '#' or NUL */
     const char *query;          /* raw; NULL for none */
     /* "scheme://host[:port]" to put before a path-only target, NULL to send
      * the path alone: it means the same to the client, and nobody else's

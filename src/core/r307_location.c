@@ -406,56 +406,66 @@ static int same_text(const char *a, apr_size_t a_len, const char *b,
     return a == a_end && b == b_end;
 }
 
-static int same_origin(const r307_request_t *req, const char *location,
-                       apr_size_t scheme, const char *authority,
-                       apr_size_t len, const r307_self_t **self)
+static int same_host(const r307_request_t *req, const r307_authority_t *a)
 {
+    return req->host && r307_authority_same_host(a->host, a->host_len,
+                                                 req->host,
+                                                 strlen(req->host));
+}
+
+/* location is an absolute URL. */
+static int same_origin(const r307_request_t *req, const char *location,
+                       apr_size_t scheme, apr_size_t len)
+{
+    const r307_self_t *self;
     r307_authority_t a;
     const char *why;
     int port;
 
-    /* The host alone settles nearly every case, and costs nothing. */
-    if (!req->host
-        || r307_authority_parse(authority, len, &a, &why) != APR_SUCCESS
-        || !r307_authority_same_host(a.host, a.host_len, req->host,
-                                     strlen(req->host))) {
+    if (r307_authority_parse(location + scheme + 3, len, &a, &why)
+        != APR_SUCCESS || !same_host(req, &a)) {
         return 0;
     }
-    *self = req->self(req->ctx);
+    self = req->self(req->ctx);
     port = a.port == R307_PORT_NONE
         ? r307_authority_default_port(location, scheme) : a.port;
-    return strlen((*self)->scheme) == scheme
-           && strncasecmp((*self)->scheme, location, scheme) == 0
-           && port == (*self)->port;
+    return strlen(self->scheme) == scheme
+           && strncasecmp(self->scheme, location, scheme) == 0
+           && port == self->port;
 }
 
-int r307_location_is_self(const r307_request_t *req, const char *location)
+static int same_path_and_query(const r307_self_t *self, const char *path)
 {
-    const r307_self_t *self = NULL;
-    const char *path = location, *query;
-    apr_size_t scheme, path_len, query_len;
+    apr_size_t path_len = r307_path_raw_len(path);
+    const char *query = path[path_len] == '?' ? path + path_len + 1 : NULL;
 
-    if (location[0] != '/') {
-        scheme = strcspn(location, ":");
-        path = location + scheme + 3;
-        path += strcspn(path, "/?#");
-        if (!same_origin(req, location, scheme, location + scheme + 3,
-                         (apr_size_t)(path - location) - scheme - 3, &self)) {
-            return 0;
-        }
-    }
-    else {
-        self = req->self(req->ctx);
-    }
-    path_len = strcspn(path, "?#");
-    query = path[path_len] == '?' ? path + path_len + 1 : NULL;
-    query_len = query ? strcspn(query, "#") : 0;
     if (!query != !self->query) {
         return 0;
     }
     /* RFC 3986 section 6.2.3: an empty path is "/". */
     return same_text(path_len ? path : "/", path_len ? path_len : 1,
-                     self->path, self->path_len, R307_IN_PATH)
-           && (!query || same_text(query, query_len, self->query,
+                     self->path, r307_path_raw_len(self->path), R307_IN_PATH)
+           && (!query || same_text(query, strcspn(query, "#"), self->query,
                                    strlen(self->query), R307_IN_QUERY));
+}
+
+int r307_location_is_self(const r307_request_t *req,
+                          const r307_target_t *target, const char *location)
+{
+    const char *path = location;
+
+    /* The host alone settles nearly every case, and costs nothing. */
+    if (target->authority_len && !same_host(req, &target->authority)) {
+        return 0;
+    }
+    if (location[0] != '/') {
+        apr_size_t scheme = strcspn(location, ":");
+        apr_size_t len = strcspn(location + scheme + 3, "/?#");
+
+        if (!same_origin(req, location, scheme, len)) {
+            return 0;
+        }
+        path = location + scheme + 3 + len;
+    }
+    return same_path_and_query(req->self(req->ctx), path);
 }

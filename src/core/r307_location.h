@@ -22,9 +22,10 @@
 void r307_location_build(r307_request_t *req, const r307_match_t *match,
                          r307_decision_t *out);
 
-/* Would a client that follows location send the same request again? Scheme,
- * host, port, path and query are compared (RFC 3986 section 6.2.2 forms, the
- * fragment left out). */
-int r307_location_is_self(const r307_request_t *req, const char *location);
+/* Would a client that follows location, built for that target, send the same
+ * request again? Scheme, host, port, path and query are compared (RFC 3986
+ * section 6.2.2 forms, the fragment left out). */
+int r307_location_is_self(const r307_request_t *req,
+                          const r307_target_t *target, const char *location);
 
 #endif

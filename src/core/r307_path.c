@@ -18,17 +18,17 @@ typedef struct unit_t {
 
 /* Decode raw into units, one for each decoded byte. With keep_slashes an
  * encoded slash stays three units. Returns the number, 0 for a NUL. */
-static apr_size_t decode(const r307_path_t *path, int keep_slashes,
+static apr_size_t decode(const char *raw, apr_size_t len, int keep_slashes,
                          unit_t *units)
 {
     apr_size_t i = 0, n = 0;
 
-    while (i < path->raw_len) {
-        const char *s = path->raw + i;
+    while (i < len) {
+        const char *s = raw + i;
         apr_size_t step = 1;
         char c = *s;
 
-        if (r307_encode_is_octet(s, path->raw_len - i)) {
+        if (r307_encode_is_octet(s, len - i)) {
             char octet = (char)r307_encode_octet(s);
             if (!(octet == '/' && keep_slashes)) {
                 c = octet;
@@ -110,12 +110,12 @@ static int equals_uri(const r307_path_t *path, const unit_t *u, apr_size_t n)
     return 1;
 }
 
-static int try_map(r307_path_t *path, unit_t *units, int keep_slashes,
-                   int merge)
+static int try_map(const r307_path_t *path, apr_size_t len, unit_t *units,
+                   int keep_slashes, int merge)
 {
-    return equals_uri(path, units,
-                      normalise(units, decode(path, keep_slashes, units),
-                                merge));
+    apr_size_t n = decode(path->raw, len, keep_slashes, units);
+
+    return equals_uri(path, units, normalise(units, n, merge));
 }
 
 static void keep_origins(r307_path_t *path, const unit_t *units,
@@ -131,22 +131,40 @@ static void keep_origins(r307_path_t *path, const unit_t *units,
     path->state = R307_PATH_MAPPED;
 }
 
+apr_size_t r307_path_raw_len(const char *raw)
+{
+    return strcspn(raw, "?#");
+}
+
+/* Nearly every path has but one form; this finds out without asking for its
+ * length. */
+static int is_same(const r307_path_t *path)
+{
+    apr_size_t n = path->uri_len;
+
+    return strncmp(path->raw, path->uri, n) == 0
+           && (path->raw[n] == '\0' || path->raw[n] == '?'
+               || path->raw[n] == '#');
+}
+
 static void resolve(r307_path_t *path, apr_pool_t *pool)
 {
     unit_t *units;
+    apr_size_t len;
 
     path->state = R307_PATH_LOST;
     if (!path->raw) {
         return;
     }
-    if (path->raw_len == path->uri_len
-        && memcmp(path->raw, path->uri, path->uri_len) == 0) {
+    if (is_same(path)) {
         path->state = R307_PATH_SAME;
         return;
     }
-    units = apr_palloc(pool, (path->raw_len + 1) * sizeof *units);
-    if (try_map(path, units, 1, 1) || try_map(path, units, 0, 1)
-        || try_map(path, units, 1, 0) || try_map(path, units, 0, 0)) {
+    len = r307_path_raw_len(path->raw);
+    units = apr_palloc(pool, (len + 1) * sizeof *units);
+    if (try_map(path, len, units, 1, 1) || try_map(path, len, units, 0, 1)
+        || try_map(path, len, units, 1, 0)
+        || try_map(path, len, units, 0, 0)) {
         keep_origins(path, units, pool);
     }
 }
@@ -209,20 +227,19 @@ static int has_broken_escape(const char *s, apr_size_t len)
 }
 
 apr_status_t r307_path_from_raw(r307_path_t *path, apr_pool_t *pool,
-                                const char *raw, apr_size_t len, int slashes)
+                                const char *raw, int slashes)
 {
+    apr_size_t len = r307_path_raw_len(raw), n, i;
     unit_t *units = apr_palloc(pool, (len + 1) * sizeof *units);
-    apr_size_t n, i;
     char *uri;
 
     memset(path, 0, sizeof *path);
     path->raw = raw;
-    path->raw_len = len;
     if (len == 0 || raw[0] != '/' || has_broken_escape(raw, len)) {
         return APR_EINVAL;
     }
-    n = normalise(units, decode(path, slashes & R307_SLASHES_KEEP, units),
-                  slashes & R307_SLASHES_MERGE);
+    n = decode(raw, len, slashes & R307_SLASHES_KEEP, units);
+    n = normalise(units, n, slashes & R307_SLASHES_MERGE);
     if (n == 0) {
         return APR_EINVAL;
     }

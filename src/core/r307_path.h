@@ -15,9 +15,8 @@
 typedef struct r307_path_t {
     const char *uri;            /* decoded, normalised; begins with '/' */
     apr_size_t uri_len;
-    const char *raw;            /* as the client sent it, without the query;
-                                 * NULL when nobody knows */
-    apr_size_t raw_len;
+    const char *raw;            /* as the client sent it; ends at '?', '#' or
+                                 * NUL. NULL when nobody knows */
 
     /* Filled on first use, by r307_path_append(); zero it. */
     enum { R307_PATH_NEW, R307_PATH_SAME, R307_PATH_MAPPED, R307_PATH_LOST }
@@ -39,6 +38,9 @@ typedef enum r307_slashes_t {
     R307_SLASHES_MERGE = 2      /* "//" is "/" (MergeSlashes On) */
 } r307_slashes_t;
 
+/* Length of a path in the client's form: up to '?', '#' or NUL. */
+apr_size_t r307_path_raw_len(const char *raw);
+
 /*
  * Fill path from what a client sent, for hosts of the core that no server
  * decodes for. slashes: r307_slashes_t. raw must begin with '/' and live as
@@ -47,8 +49,7 @@ typedef enum r307_slashes_t {
  * ".." above the root.
  */
 apr_status_t r307_path_from_raw(r307_path_t *path, apr_pool_t *pool,
-                                const char *raw, apr_size_t len,
-                                int slashes);
+                                const char *raw, int slashes);
 
 /*
  * Length of the part of uri that the prefix covers, 0 for no match. Whole

@@ -8,8 +8,6 @@
  */
 #include "core/r307_target.h"
 
-#include "core/r307_authority.h"
-
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -401,6 +399,7 @@ static apr_status_t literal_authority(parser_t *ps, apr_size_t scheme,
         != APR_SUCCESS) {
         return bad_authority(ps, why);
     }
+    ps->target->authority = authority;
     add_tail(ps, 0, scheme + len);
     prepend_authority(ps, head->text, scheme + len);
     return APR_SUCCESS;

@@ -8,6 +8,7 @@
 #ifndef R307_TARGET_H
 #define R307_TARGET_H
 
+#include "core/r307_authority.h"
 #include "core/r307_encode.h"
 #include "core/r307_error.h"
 #include "core/r307_regex.h"
@@ -52,6 +53,7 @@ typedef struct r307_target_t {
     apr_size_t scheme_len;      /* URL with a literal scheme: its length */
     apr_size_t authority_len;   /* URL with a literal authority: length of
                                  * "scheme://authority"; else 0 */
+    r307_authority_t authority; /* the same, parsed */
     unsigned computed_host : 1; /* a capture or expression decides scheme,
                                  * host or port: allowed hosts are needed */
     unsigned has_query : 1;     /* "?" was written, even with nothing behind */

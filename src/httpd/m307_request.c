@@ -9,22 +9,17 @@
 
 #include "apr_strings.h"
 
-/* The path of the request-target as it came, and its length. Absolute-form
- * has scheme and host before it (RFC 9112 section 3.2.2). */
-static const char *raw_path(const request_rec *r, apr_size_t *len)
+/* The path of the request-target as it came, NULL when it has none.
+ * Absolute-form has scheme and host before it (RFC 9112 section 3.2.2). */
+static const char *raw_path(const request_rec *r)
 {
     const char *s = r->unparsed_uri;
 
-    if (s && *s != '/') {
-        s = strstr(s, "://");
-        s = s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
+    if (!s || *s == '/') {
+        return s;
     }
-    if (!s) {
-        *len = 0;
-        return NULL;
-    }
-    *len = strcspn(s, "?#");
-    return s;
+    s = strstr(s, "://");
+    return s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
 }
 
 /* The request as the client made it: not a subrequest, not one that the
@@ -98,10 +93,9 @@ static const r307_self_t *self(void *ctx)
     me->host = first->hostname;
     me->port = first->parsed_uri.port_str ? first->parsed_uri.port
                                           : ap_default_port(first);
-    me->path = raw_path(first, &me->path_len);
-    if (!me->path_len) {
+    me->path = raw_path(first);
+    if (!me->path || *me->path != '/') {
         me->path = "/";
-        me->path_len = 1;
     }
     me->query = first->args;
     me->base = own_base(req->r);
@@ -117,7 +111,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->pool = r->pool;
     core->path.uri = r->uri;
     core->path.uri_len = strlen(r->uri);
-    core->path.raw = raw_path(r, &core->path.raw_len);
+    core->path.raw = raw_path(r);
     core->query = r->args;
     core->method = r->method;
     core->host = r->hostname;

@@ -166,7 +166,6 @@ static int read_request(const row_t *row, int slashes, r307_request_t *req)
     req->now = apr_time_now();
     req->self = self;
     me.path = target;
-    me.path_len = len;
     me.query = req->query;
     if (slashes & REFUSE_ENCODED_SLASH) {
         const char *path = apr_pstrmemdup(tap_pool, target, len);
@@ -174,7 +173,7 @@ static int read_request(const row_t *row, int slashes, r307_request_t *req)
             return 0;
         }
     }
-    return r307_path_from_raw(&req->path, tap_pool, target, len,
+    return r307_path_from_raw(&req->path, tap_pool, target,
                               slashes & 0xff) == APR_SUCCESS;
 }
 
