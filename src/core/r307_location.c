@@ -68,8 +68,8 @@ static int add_expr(builder_t *b, const r307_part_t *part)
     }
     if (part->encoded) {
         r307_encode_text(&b->out, value, strlen(value),
-                         part->in == R307_IN_QUERY_VALUE ? R307_IN_QUERY
-                                                         : part->in);
+                         part->whole_query && part->in == R307_IN_QUERY_VALUE
+                         ? R307_IN_QUERY : part->in);
     }
     else {
         r307_encode_data(&b->out, value, strlen(value), part->in);
@@ -434,25 +434,28 @@ static int same_origin(const r307_request_t *req, const char *location,
            && port == self->port;
 }
 
-static int same_path_and_query(const r307_self_t *self, const char *path)
+/* location: from its path on. path: ends at '?', '#' or NUL. */
+static int same_path_and_query(const char *location, const char *path,
+                               const char *query)
 {
-    apr_size_t path_len = r307_path_raw_len(path);
-    const char *query = path[path_len] == '?' ? path + path_len + 1 : NULL;
+    apr_size_t len = r307_path_raw_len(location);
+    const char *its = location[len] == '?' ? location + len + 1 : NULL;
 
-    if (!query != !self->query) {
+    if (!its != !query) {
         return 0;
     }
     /* RFC 3986 section 6.2.3: an empty path is "/". */
-    return same_text(path_len ? path : "/", path_len ? path_len : 1,
-                     self->path, r307_path_raw_len(self->path), R307_IN_PATH)
-           && (!query || same_text(query, strcspn(query, "#"), self->query,
-                                   strlen(self->query), R307_IN_QUERY));
+    return same_text(len ? location : "/", len ? len : 1, path,
+                     r307_path_raw_len(path), R307_IN_PATH)
+           && (!its || same_text(its, strcspn(its, "#"), query,
+                                 strlen(query), R307_IN_QUERY));
 }
 
 int r307_location_is_self(const r307_request_t *req,
                           const r307_target_t *target, const char *location)
 {
     const char *path = location;
+    const r307_self_t *self;
 
     /* The host alone settles nearly every case, and costs nothing. */
     if (target->authority_len && !same_host(req, &target->authority)) {
@@ -467,5 +470,8 @@ int r307_location_is_self(const r307_request_t *req,
         }
         path = location + scheme + 3 + len;
     }
-    return same_path_and_query(req->self(req->ctx), path);
+    self = req->self(req->ctx);
+    return same_path_and_query(path, self->path, self->query)
+           || (req->path.raw
+               && same_path_and_query(path, req->path.raw, req->query));
 }

@@ -12,9 +12,7 @@
 
 #include <strings.h>
 
-/* Words that `Redirect` takes first and that stay behind when somebody
- * renames it. */
-static int is_status_word(const char *word)
+int r307_rule_is_status_word(const char *word)
 {
     static const char *const words[] = {
         "permanent", "temp", "temporary", "seeother", "gone", NULL
@@ -35,7 +33,7 @@ static apr_status_t check_path(const char *path, r307_error_t *err)
     apr_size_t scheme;
     const char *s;
 
-    if (is_status_word(path)) {
+    if (r307_rule_is_status_word(path)) {
         return r307_error_set(err, "R307-0131: '%s' is a status word of "
                               "Redirect; every rule here answers 307, so "
                               "remove it", path);
@@ -101,7 +99,7 @@ static apr_status_t compile_path(const r307_rule_env_t *env,
     if (rule->kind == R307_RULE_SECTION) {
         return APR_SUCCESS;
     }
-    if (is_status_word(rule->path)) {
+    if (r307_rule_is_status_word(rule->path)) {
         return check_path(rule->path, err);
     }
     rv = r307_regex_compile(env->pool, rule->path, env->regex_flags, &regex,

@@ -80,6 +80,10 @@ typedef struct r307_rule_env_t {
     void *ctx;
 } r307_rule_env_t;
 
+/* A word that Redirect takes first and that stays behind when somebody renames
+ * it: "permanent", "302". r307_rule_create() refuses it as a path. */
+int r307_rule_is_status_word(const char *word);
+
 /* How logs call a rule: "name (file:line)", or "file:line" without name=. */
 const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule);
 

@@ -131,7 +131,8 @@ static apr_status_t take_expr(parser_t *ps, const char *s, apr_size_t *used)
     piece = add_piece(ps, R307_PART_EXPR);
     piece->text = apr_pstrmemdup(ps->pool, s, *used);
     piece->len = *used;
-    piece->encoded = strcasecmp(piece->text, "%{QUERY_STRING}") == 0
+    piece->whole_query = strcasecmp(piece->text, "%{QUERY_STRING}") == 0;
+    piece->encoded = piece->whole_query
         || strncasecmp(piece->text, "%{escape:", 9) == 0;
     if (strcasecmp(piece->text, "%{REQUEST_URI}") == 0) {
         piece->kind = R307_PART_REQUEST_PATH;

@@ -38,6 +38,7 @@ typedef struct r307_part_t {
     int ngroups;
     const void *expr;           /* EXPR: the host's compiled form */
     int encoded;                /* EXPR: the value is in encoded form */
+    int whole_query;            /* EXPR: %{QUERY_STRING}, delimiters stay */
 } r307_part_t;
 
 typedef struct r307_target_t {

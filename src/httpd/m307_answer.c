@@ -147,10 +147,12 @@ static int answer(m307_request_t *req, const r307_decision_t *decision)
 int m307_answer(m307_request_t *req, const r307_decision_t *decision)
 {
     int dry = m307_config_dir(req->r)->engine == M307_ENGINE_DRYRUN;
+    int status;
 
     set_vary(req);
     if (dry && decision->outcome == R307_REDIRECT) {
         return dry_run(req->r, decision);
     }
-    return answer(req, decision);
+    status = answer(req, decision);
+    return dry && status != DECLINED ? OK : status;
 }

@@ -18,10 +18,12 @@ static int check_computed(const m307_server_conf_t *conf, server_rec *s)
             APR_ARRAY_IDX(conf->computed, i, const r307_rule_t *);
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
                      "R307-0310: %s:%d: the target '%s' lets the request "
-                     "decide which host the client is sent to; write the "
-                     "host into the target (a path on this server: '/$1'), "
-                     "or name the hosts that may result with "
-                     "Redirect307AllowTo", rule->file, rule->line,
+                     "decide which host the client is sent to; put a slash "
+                     "between the host and what the request fills in "
+                     "('https://host/$1', '/$1' for this server), or, if "
+                     "the host itself is meant to vary, name the hosts "
+                     "that may result with Redirect307AllowTo",
+                     rule->file, rule->line,
                      rule->target->written);
     }
     return conf->computed->nelts ? HTTP_INTERNAL_SERVER_ERROR : OK;

@@ -74,6 +74,12 @@ static int leading_words(int argc, char *const argv[])
 {
     int n = 0;
 
+    /* `Redirect 302 /a URL`, renamed: the status word is what is wrong, not
+     * the number of words. */
+    if (argc > 2 && r307_rule_is_status_word(argv[0])) {
+        return 2;
+    }
+
     /* The first word is never an option: in `Redirect307 exact=x` it is a
      * target that somebody got wrong. */
     while (n < argc && (n == 0 || !r307_options_is_option(argv[n]))) {

@@ -21,7 +21,7 @@ const char *m307_expr_compile(void *ctx, const char *text, int is_string,
     const char *err = NULL;
 
     if (cmd->pool == cmd->temp_pool) {
-        /* .htaccess: nothing that reads files or runs subrequests */
+        /* .htaccess: nothing that reads files */
         flags |= AP_EXPR_FLAG_RESTRICTED | AP_EXPR_FLAG_RESTRICTED_FILE_FUNC;
     }
     *expr = ap_expr_parse_cmd(cmd, text, flags, &err, NULL);

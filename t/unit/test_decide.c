@@ -162,6 +162,8 @@ static const struct {
     { "/a http://t/%{x:p?q#r%20}", "http://t/p%3Fq%23r%2520/b" },
     { "/a http://t/?%{x:p&q%20+}", "http://t//b?p%26q%2520%2B" },
     { "/a http://t/%{escape:a%20b}", "http://t/a%20b/b" },
+    { "/a http://t/?%{escape:a%26b&c} exact", "none" },
+    { "/a/b http://t/?x=%{escape:a%26b&c}", "http://t/?x=a%26b%26c" },
     { "/a http://t/x%{REQUEST_URI}", "http://t/x/a/b/b" },
     { "/a http://t%{x:.evil}", "http://t/.evil/b" },
     { "/a http://t/%{x:fail}", "failed" },
