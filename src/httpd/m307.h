@@ -70,6 +70,9 @@ r307_ruleset_t *m307_config_own_set(apr_pool_t *pool, m307_rules_t *rules);
 extern const command_rec m307_directives[];
 
 /* m307_check.c: check_config, when all directives have been read */
+/* A rule whose host is computed although no hosts are allowed. */
+const char *m307_check_computed_error(apr_pool_t *pool,
+                                      const r307_rule_t *rule);
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s);
 
@@ -87,6 +90,9 @@ typedef struct m307_request_t {
     r307_self_t self;           /* filled when self.scheme is set */
 } m307_request_t;
 
+/* The request as the client made it: not a subrequest, not one that the
+ * server redirected to itself. */
+request_rec *m307_request_original(request_rec *r);
 /* Fill req, which lives as long as r. */
 void m307_request_init(m307_request_t *req, request_rec *r);
 /* r307_request_t.eval_bool and eval_string */

@@ -48,13 +48,28 @@ static int is_large_body(const request_rec *r, apr_off_t limit)
                       || bytes > limit);
 }
 
+/* The stream of HTTP/2 counts as a connection that is to be closed, so httpd
+ * would not read even a small body, and would reset the stream while the
+ * client still sends. */
+static void drain_stream(request_rec *r)
+{
+    conn_rec *c = r->connection;
+
+    if (c->master && !r->main) {
+        ap_conn_keepalive_e keepalive = c->keepalive;
+        c->keepalive = AP_CONN_UNKNOWN;
+        (void)ap_discard_request_body(r);
+        c->keepalive = keepalive;
+    }
+}
+
 /*
  * httpd reads the whole request body before it sends an answer that no
  * handler made, unless the connection is to be closed anyway. For a large
  * body that is what is wanted: the answer leaves at once, and the lingering
  * close keeps it from being lost to a reset.
  */
-static void spare_large_body(request_rec *r)
+static void read_or_spare_body(request_rec *r)
 {
     apr_off_t limit = m307_config_server(r->server)->drain;
 
@@ -63,6 +78,9 @@ static void spare_large_body(request_rec *r)
     }
     if (r->expecting_100 || is_large_body(r, limit)) {
         r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    else {
+        drain_stream(r);
     }
 }
 
@@ -78,7 +96,7 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
     apr_table_setn(r->notes, "redirect307-target", d->location);
     apr_table_setn(r->subprocess_env, "REDIRECT307_RULE", d->rule->name);
     set_caching(r, d->rule);
-    spare_large_body(r);
+    read_or_spare_body(r);
     return HTTP_TEMPORARY_REDIRECT;
 }
 

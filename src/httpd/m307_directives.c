@@ -60,9 +60,14 @@ static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
     if (r307_rule_create(&env, spec, &rule, &err) != APR_SUCCESS) {
         return err.text;
     }
-    if (rule->target->computed_host && !in_htaccess(cmd)) {
-        APR_ARRAY_PUSH(m307_config_server(cmd->server)->computed,
-                       const r307_rule_t *) = rule;
+    if (rule->target->computed_host) {
+        const m307_server_conf_t *server = m307_config_server(cmd->server);
+        if (!in_htaccess(cmd)) {
+            APR_ARRAY_PUSH(server->computed, const r307_rule_t *) = rule;
+        }
+        else if (!server->allowed_hosts) {
+            return m307_check_computed_error(cmd->temp_pool, rule);
+        }
     }
     r307_ruleset_add(m307_config_own_set(cmd->pool, rules_here(cmd, dir)),
                      rule);

@@ -9,8 +9,8 @@
  */
 #include "httpd/m307.h"
 
-/* What translate_name leaves for fixups; only made when it has something to
- * say. */
+/* What one hook leaves for the next, and for requests that follow from this
+ * one; only made when there is something to say. */
 typedef struct state_t {
     const char *uri;            /* the path that was asked about */
     const r307_chain_t *asked;  /* directory sets that were asked */
@@ -24,10 +24,30 @@ static int is_engine_off(const request_rec *r)
 
 /* Requests that name no path here: "OPTIONS *", CONNECT's authority-form,
  * and what a client asks of us as its forward proxy. */
-static int is_out_of_reach(const request_rec *r)
+static int is_out_of_reach(request_rec *r)
 {
-    return !r->uri || r->uri[0] != '/' || r->method_number == M_CONNECT
-           || r->proxyreq == PROXYREQ_PROXY;
+    const request_rec *first = m307_request_original(r);
+
+    return !r->uri || r->uri[0] != '/' || first->method_number == M_CONNECT
+           || first->proxyreq == PROXYREQ_PROXY;
+}
+
+static const state_t *state_of(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &redirect307_module);
+}
+
+/* A rule has let the client's request pass; then the index of its directory
+ * and its error page pass, too. */
+static int is_settled(const request_rec *r)
+{
+    for (; r; r = r->main ? r->main : r->prev) {
+        const state_t *state = state_of(r);
+        if (state && state->settled) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
@@ -78,7 +98,7 @@ int m307_hooks_translate(request_rec *r)
     int answer;
 
     if ((!section->chain && !server) || is_out_of_reach(r)
-        || is_engine_off(r)) {
+        || is_engine_off(r) || is_settled(r)) {
         return DECLINED;
     }
     m307_request_init(&req, r);
@@ -104,18 +124,19 @@ int m307_hooks_fixups(request_rec *r)
     m307_request_t req;
     int answer;
 
-    if (!chain || is_out_of_reach(r) || is_engine_off(r)) {
+    if (!chain || is_out_of_reach(r) || is_engine_off(r) || is_settled(r)) {
         return DECLINED;
     }
-    state = ap_get_module_config(r->request_config, &redirect307_module);
-    if (state && state->settled) {
-        return DECLINED;
-    }
+    state = state_of(r);
     if (state && strcmp(state->uri, r->uri) == 0) {
         asked = state->asked;
     }
     m307_request_init(&req, r);
     decide(&req, chain, asked, &decision);
     answer = m307_answer(&req, &decision);
-    return answer == OK ? DECLINED : answer;
+    if (answer == OK) {
+        remember(r, NULL, 1);   /* for the index of the directory */
+        return DECLINED;
+    }
+    return answer;
 }

@@ -22,9 +22,7 @@ static const char *raw_path(const request_rec *r)
     return s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
 }
 
-/* The request as the client made it: not a subrequest, not one that the
- * server redirected to itself. */
-static const request_rec *original(const request_rec *r)
+request_rec *m307_request_original(request_rec *r)
 {
     while (r->main || r->prev) {
         r = r->main ? r->main : r->prev;
@@ -54,7 +52,8 @@ static int is_own_host(request_rec *r, const char *host, apr_port_t port)
     return 0;
 }
 
-/* r307_self_t.base */
+/* r307_self_t.base, from the request that the client made: subrequests do
+ * not know its port. */
 static const char *own_base(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
@@ -62,9 +61,6 @@ static const char *own_base(request_rec *r)
     const char *host = ap_get_server_name_for_url(r), *why, *base;
     r307_authority_t authority;
 
-    if (m307_config_dir(r)->relative == 1) {
-        return NULL;
-    }
     if (core->use_canonical_name != USE_CANONICAL_NAME_ON
         && core->use_canonical_name != USE_CANONICAL_NAME_DNS
         && (!r->hostname || !is_own_host(r, r->hostname, port))) {
@@ -83,12 +79,12 @@ static const r307_self_t *self(void *ctx)
 {
     m307_request_t *req = ctx;
     r307_self_t *me = &req->self;
-    const request_rec *first;
+    request_rec *first;
 
     if (me->scheme) {
         return me;
     }
-    first = original(req->r);
+    first = m307_request_original(req->r);
     me->scheme = ap_http_scheme(first);
     me->host = first->hostname;
     me->port = first->parsed_uri.port_str ? first->parsed_uri.port
@@ -98,7 +94,8 @@ static const r307_self_t *self(void *ctx)
         me->path = "/";
     }
     me->query = first->args;
-    me->base = own_base(req->r);
+    me->base = m307_config_dir(req->r)->relative == 1 ? NULL
+                                                     : own_base(first);
     return me;
 }
 
