@@ -29,6 +29,19 @@ static int is_ipv6(const char *s, apr_size_t len)
     return inet_pton(AF_INET6, text, &addr) == 1;
 }
 
+/* "a..b" and "a.." are names to nobody; some clients mend them. */
+static int has_empty_label(const char *s, apr_size_t len)
+{
+    apr_size_t i;
+
+    for (i = 1; i < len; i++) {
+        if (s[i] == '.' && s[i - 1] == '.') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int is_name(const char *s, apr_size_t len)
 {
     apr_size_t i;
@@ -38,7 +51,7 @@ static int is_name(const char *s, apr_size_t len)
             return 0;
         }
     }
-    return s[0] != '.';
+    return s[0] != '.' && !has_empty_label(s, len);
 }
 
 /* Length of the host part, or 0 with *why set. */

@@ -298,6 +298,15 @@ static char *whole_text(builder_t *b)
     return text;
 }
 
+/* "%{REQUEST_SCHEME}://host": what is computed is a scheme, and a value that
+ * makes a path of the whole is none. */
+static int wants_scheme(const r307_target_t *t)
+{
+    return t->nparts > 1 && t->parts[1].kind == R307_PART_TEXT
+           && t->parts[1].len >= 3
+           && memcmp(t->parts[1].text, "://", 3) == 0;
+}
+
 /* Now that the text is there it is taken apart as any URL is. */
 static int whole(builder_t *b)
 {
@@ -306,6 +315,9 @@ static int whole(builder_t *b)
 
     if (!s) {
         return 0;
+    }
+    if (s[0] == '/' && wants_scheme(b->target)) {
+        return check_computed_host(b, s, strcspn(s, "?#"));
     }
     fragment = s + strcspn(s, "#");
     head = strcspn(s, "?#");

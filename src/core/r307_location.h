@@ -22,12 +22,14 @@
 void r307_location_build(r307_request_t *req, const r307_match_t *match,
                          r307_decision_t *out);
 
-/* Would a client that follows location, built for that target, send the same
- * request again? For a request that the server made itself (a directory's
- * index) that is the client's URL, and its own too: sending it to where it
- * is would only show an inner name. Scheme, host, port, path and query are compared (RFC 3986
- * section 6.2.2 forms, the fragment left out). */
+/* Would a client that follows location, built for that target, send the
+ * same request again? For a request that the server made itself (a
+ * directory's index) that is the client's URL, and its own too: sending it to
+ * where it is would only show an inner name. Scheme, host, port, path and
+ * query are compared (RFC 3986 section 6.2.2 forms, the fragment left
+ * out). */
 int r307_location_is_self(const r307_request_t *req,
-                          const r307_target_t *target, const char *location);
+                          const r307_target_t *target,
+                          const char *location);
 
 #endif

@@ -52,6 +52,16 @@ static int is_own_host(request_rec *r, const char *host, apr_port_t port)
     return 0;
 }
 
+/* httpd keeps the port of an absolute-form request in 16 bits, so 65616 would
+ * pass for 80. */
+static int is_real_port(const request_rec *r)
+{
+    const char *port = r->parsed_uri.port_str;
+    apr_int64_t n = port ? apr_atoi64(port) : 1;
+
+    return n > 0 && n <= 65535;
+}
+
 /* r307_self_t.base, from the request that the client made: subrequests do
  * not know its port. */
 static const char *own_base(request_rec *r)
@@ -62,8 +72,9 @@ static const char *own_base(request_rec *r)
     r307_authority_t authority;
 
     if (core->use_canonical_name != USE_CANONICAL_NAME_ON
-        && core->use_canonical_name != USE_CANONICAL_NAME_DNS
-        && (!r->hostname || !is_own_host(r, r->hostname, port))) {
+        && (!is_real_port(r)
+            || (core->use_canonical_name != USE_CANONICAL_NAME_DNS
+                && (!r->hostname || !is_own_host(r, r->hostname, port))))) {
         return NULL;
     }
     if (r307_authority_parse(host, strlen(host), &authority, &why)

@@ -18,7 +18,8 @@ static const struct {
     { "a:99999999999999999999", BAD }, { "a:8o", BAD }, { "a:-1", BAD },
     { "user@a", BAD }, { "user:pw@a", BAD }, { "a b", BAD },
     { "a/b", BAD }, { "a\\b", BAD }, { "a%2fb", BAD }, { "a,b", BAD },
-    { "\xc3\xa9.example", BAD }, { ".example", BAD }, { "[::1", BAD },
+    { "\xc3\xa9.example", BAD }, { ".example", BAD },
+    { "a..", BAD }, { "a..example", BAD }, { "[::1", BAD },
     { "[::1]x", BAD }, { "[fe80::1%25eth0]", BAD }, { "[]", BAD },
     { "[1.2.3.4]", BAD }, { "a\tb", BAD }, { "a\"", BAD }
 };

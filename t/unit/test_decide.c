@@ -191,6 +191,8 @@ static const struct {
     { "/a %{x://evil.example}/", "http://here.example/evil.example//b" },
     { "/a '%{x:/p q?r s}'", "http://here.example/p%20q/b?r%20s" },
     { "/a %{x:http}://b.ok.example/", "http://b.ok.example//b" },
+    { "/a %{x:/evil}://b.ok.example/", "refused" },
+    { "/a http://%{x:b.ok.example..}/c", "refused" },
     { "~^(/a)(/b) $2", "http://here.example/b" },
     { "~^/a/(b) $1", "refused" }
 };
