@@ -223,7 +223,8 @@ apr_status_t r307_host_pattern_parse(apr_pool_t *pool, const char *s,
                               subdomains ? "*." : "", name);
     }
     out->name = name;
-    out->len = strlen(name);
+    out->len = bare_host(&out->name, strlen(name));
+    out->name = apr_pstrmemdup(pool, out->name, out->len);
     out->subdomains = subdomains;
     out->port = port;
     return APR_SUCCESS;

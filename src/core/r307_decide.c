@@ -12,8 +12,8 @@
 static void note(const r307_request_t *req, const r307_rule_t *rule,
                  r307_step_t step, const char *detail)
 {
-    if (req->trace) {
-        req->trace(req->ctx, rule, step, detail);
+    if (req->server->trace) {
+        req->server->trace(req->ctx, rule, step, detail);
     }
 }
 
@@ -25,8 +25,7 @@ const char *r307_step_text(r307_step_t step)
         "its from= lies ahead",
         "its until= has passed",
         "its expr= is false",
-        "it leads to the request itself",
-        "its path and conditions hold"
+        "it leads to the request itself"
     };
 
     return texts[step];
@@ -81,8 +80,9 @@ static apr_status_t conditions(const r307_request_t *req,
     }
     *step = plain_conditions(req, when);
     if (*step == R307_STEP_CHOSEN && when->expr_text) {
-        if (!req->eval_bool
-            || req->eval_bool(req->ctx, when->expr, &truth) != APR_SUCCESS) {
+        if (!req->server->eval_bool
+            || req->server->eval_bool(req->ctx, when->expr, &truth)
+               != APR_SUCCESS) {
             return APR_EGENERAL;
         }
         if (!truth) {
@@ -120,24 +120,25 @@ static void consider(r307_request_t *req, const r307_match_t *match,
             out->outcome = R307_NONE;
         }
     }
-    note(req, rule, step, step == R307_STEP_SELF ? out->location : NULL);
-    if (step == R307_STEP_CHOSEN) {
-        out->rule = rule;
-        if (rule->target->kind == R307_TARGET_STOP) {
-            out->outcome = R307_STOP;
-        }
+    if (step != R307_STEP_CHOSEN) {
+        note(req, rule, step, step == R307_STEP_SELF ? out->location : NULL);
+        return;
+    }
+    out->rule = rule;
+    if (rule->target->kind == R307_TARGET_STOP) {
+        out->outcome = R307_STOP;
     }
 }
 
-static void ask(r307_request_t *req, const r307_ruleset_t *set,
+static void ask(r307_request_t *req, const r307_ruleset_t *set, int again,
                 r307_decision_t *out)
 {
-    int again = r307_chain_holds(req->asked, set);
-    r307_search_t search = { set, req->path.uri, req->path.uri_len,
-                             req->pool, 0 };
+    r307_search_t search;
     r307_match_t match;
     apr_status_t rv;
 
+    r307_search_begin(&search, set, req->host, req->path.uri,
+                      req->path.uri_len, &req->scratch, req->pool);
     while ((rv = r307_search_next(&search, &match)) == APR_SUCCESS) {
         if (again && !(match.rule->when && match.rule->when->expr_text)) {
             continue;
@@ -158,7 +159,18 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
 {
     memset(out, 0, sizeof *out);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
-        ask(req, chain->set, out);
+        const r307_ruleset_t *set = chain->set;
+        const char *reason = NULL;
+
+        if (chain->changing
+            && req->server->current(req->ctx, chain->changing, &set, &reason)
+               != APR_SUCCESS) {
+            end(out, R307_FAILED, NULL, reason);
+        }
+        else if (set) {
+            ask(req, set, req->asked && r307_chain_holds(req->asked, chain),
+                out);
+        }
     }
 }
 

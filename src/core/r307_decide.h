@@ -20,11 +20,30 @@ typedef struct r307_self_t {
                                  * default */
     const char *path;           /* raw; ends at '?', '#' or NUL */
     const char *query;          /* raw; NULL for none */
+} r307_self_t;
+
+/* What only the host of the core can tell; called when needed, with
+ * r307_request_t.ctx. */
+typedef struct r307_host_t {
+    const r307_self_t *(*self)(void *ctx);
     /* "scheme://host[:port]" to put before a path-only target, NULL to send
      * the path alone: it means the same to the client, and nobody else's
      * host name can slip in. */
-    const char *base;
-} r307_self_t;
+    const char *(*base)(void *ctx);
+    /* Evaluate a compiled expression. APR_SUCCESS or an error that makes the
+     * decision R307_FAILED. NULL: every expression fails. match: the captures
+     * that a string expression may name ($1). */
+    apr_status_t (*eval_bool)(void *ctx, const void *expr, int *result);
+    apr_status_t (*eval_string)(void *ctx, const void *expr,
+                                const r307_match_t *match,
+                                const char **result);
+    /* The set that a link's `changing` stands for at the moment; it must stay
+     * as it is until the decision has been used. *set NULL: no rules. An
+     * error makes the decision R307_FAILED with *reason. */
+    apr_status_t (*current)(void *ctx, void *changing,
+                            const r307_ruleset_t **set, const char **reason);
+    r307_trace_fn trace;        /* NULL: nobody listens */
+} r307_host_t;
 
 typedef struct r307_request_t {
     apr_pool_t *pool;
@@ -35,19 +54,9 @@ typedef struct r307_request_t {
     apr_time_t now;
     const apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t; NULL:
                                  * computed hosts are never allowed */
-
-    /* What only the host of the core can tell; called when needed. ctx is
-     * handed back. */
+    const r307_host_t *server;
     void *ctx;
-    const r307_self_t *(*self)(void *ctx);
-    /* Evaluate a compiled expression. APR_SUCCESS or an error that makes the
-     * decision R307_FAILED. NULL: every expression fails. match: the captures
-     * that a string expression may name ($1). */
-    apr_status_t (*eval_bool)(void *ctx, const void *expr, int *result);
-    apr_status_t (*eval_string)(void *ctx, const void *expr,
-                                const r307_match_t *match,
-                                const char **result);
-    r307_trace_fn trace;        /* NULL: nobody listens */
+    r307_scratch_t scratch;     /* zero it */
 
     /* Sets that were asked before with this path. Only their rules with
      * expr= are asked again, since more may be known by now. */
@@ -67,7 +76,8 @@ typedef enum r307_outcome_t {
 
 typedef struct r307_decision_t {
     r307_outcome_t outcome;
-    const r307_rule_t *rule;    /* NULL with R307_NONE */
+    const r307_rule_t *rule;    /* NULL with R307_NONE, and with R307_FAILED
+                                 * when a whole set cannot be had */
     const char *location;       /* R307_REDIRECT: a valid URI reference */
     const char *reason;         /* REFUSED, TOO_LONG, FAILED: for the log */
 } r307_decision_t;

@@ -70,26 +70,48 @@ static void add_octet(r307_buf_t *buf, unsigned char c)
     r307_buf_add(buf, octet, sizeof octet);
 }
 
-static void encode(r307_buf_t *buf, const char *s, apr_size_t len,
-                   r307_component_t in, int octets_stay)
+/* Length of what may stand as it is. */
+static inline apr_size_t legal_run(const char *s, const char *end,
+                                   r307_component_t in)
 {
-    const char *end = s + len, *run = s;
+    const char *p = s;
 
+    while (p < end && (legal[(unsigned char)*p] & in)) {
+        p++;
+    }
+    return (apr_size_t)(p - s);
+}
+
+static void encode_rest(r307_buf_t *buf, const char *s, const char *end,
+                        r307_component_t in, int octets_stay)
+{
     while (s < end) {
-        if (legal[(unsigned char)*s] & in) {
-            s++;
+        apr_size_t n = legal_run(s, end, in);
+
+        if (n == 0 && octets_stay
+            && r307_encode_is_octet(s, (apr_size_t)(end - s))) {
+            n = 3;
         }
-        else if (octets_stay
-                 && r307_encode_is_octet(s, (apr_size_t)(end - s))) {
-            s += 3;
+        if (n) {
+            r307_buf_add(buf, s, n);
+            s += n;
         }
         else {
-            r307_buf_add(buf, run, (apr_size_t)(s - run));
-            add_octet(buf, (unsigned char)*s);
-            run = ++s;
+            add_octet(buf, (unsigned char)*s++);
         }
     }
-    r307_buf_add(buf, run, (apr_size_t)(s - run));
+}
+
+/* Nearly everything is legal from the first byte to the last. */
+static inline void encode(r307_buf_t *buf, const char *s, apr_size_t len,
+                          r307_component_t in, int octets_stay)
+{
+    apr_size_t n = legal_run(s, s + len, in);
+
+    r307_buf_add(buf, s, n);
+    if (n < len) {
+        encode_rest(buf, s + n, s + len, in, octets_stay);
+    }
 }
 
 void r307_encode_data(r307_buf_t *buf, const char *s, apr_size_t len,

@@ -48,8 +48,8 @@ static int eval(builder_t *b, const r307_part_t *part, const char **value)
 {
     r307_request_t *req = b->req;
 
-    if (!req->eval_string
-        || req->eval_string(req->ctx, part->expr, b->match, value)
+    if (!req->server->eval_string
+        || req->server->eval_string(req->ctx, part->expr, b->match, value)
            != APR_SUCCESS
         || !*value) {
         return fail(b, R307_FAILED,
@@ -77,12 +77,10 @@ static int add_expr(builder_t *b, const r307_part_t *part)
     return 1;
 }
 
+/* Anything but text. */
 static int add_part(builder_t *b, const r307_part_t *part)
 {
     switch (part->kind) {
-    case R307_PART_TEXT:
-        r307_buf_add(&b->out, part->text, part->len);
-        return 1;
     case R307_PART_CAPTURE:
         add_capture(b, part);
         return 1;
@@ -95,10 +93,15 @@ static int add_part(builder_t *b, const r307_part_t *part)
     }
 }
 
-static int add_parts(builder_t *b, int from, int to)
+static inline int add_parts(builder_t *b, int from, int to)
 {
     for (; from < to; from++) {
-        if (!add_part(b, &b->target->parts[from])) {
+        const r307_part_t *part = &b->target->parts[from];
+
+        if (part->kind == R307_PART_TEXT) {
+            r307_buf_add(&b->out, part->text, part->len);
+        }
+        else if (!add_part(b, part)) {
             return 0;
         }
     }
@@ -110,14 +113,19 @@ static int add_parts(builder_t *b, int from, int to)
 /* What was appended since `from` is the whole path behind an authority (or
  * of a path-only target): it must open with a slash, or the authority would
  * go on ("https://safe.example" + ".evil.example"). */
-static void guard_path(builder_t *b, apr_size_t from)
+static void insert_slash(builder_t *b, apr_size_t at)
 {
-    if (b->out.len > from && b->out.data[from] != '/'
-        && r307_buf_reserve(&b->out, 1)) {
-        memmove(b->out.data + from + 1, b->out.data + from,
-                b->out.len - from);
-        b->out.data[from] = '/';
+    if (r307_buf_reserve(&b->out, 1)) {
+        memmove(b->out.data + at + 1, b->out.data + at, b->out.len - at);
+        b->out.data[at] = '/';
         b->out.len++;
+    }
+}
+
+static inline void guard_path(builder_t *b, apr_size_t from)
+{
+    if (b->out.len > from && b->out.data[from] != '/') {
+        insert_slash(b, from);
     }
 }
 
@@ -190,6 +198,9 @@ static int computed_host_head(builder_t *b)
             }
             r307_buf_add(&b->out, value, strlen(value));
         }
+        else if (part->kind == R307_PART_TEXT) {
+            r307_buf_add(&b->out, part->text, part->len);
+        }
         else {
             add_part(b, part);
         }
@@ -219,7 +230,7 @@ static int literal_head(builder_t *b)
 
 static int path_head(builder_t *b)
 {
-    const char *base = b->req->self(b->req->ctx)->base;
+    const char *base = b->req->server->base(b->req->ctx);
     apr_size_t from;
 
     if (base) {
@@ -261,6 +272,12 @@ static int add_query_and_fragment(builder_t *b)
     const r307_target_t *t = b->target;
     apr_size_t from = b->out.len;
 
+    if (t->query_at == t->nparts) {
+        if (b->req->query) {
+            add_request_query(b, 0, from);
+        }
+        return 1;
+    }
     if (!add_parts(b, t->query_at, t->fragment_at)) {
         return 0;
     }
@@ -327,7 +344,7 @@ static int whole(builder_t *b)
         path += strcspn(s + path, "/?#\\");
     }
     if (s[0] == '/') {
-        const char *base = b->req->self(b->req->ctx)->base;
+        const char *base = b->req->server->base(b->req->ctx);
         r307_buf_add(&b->out, base ? base : "", base ? strlen(base) : 0);
     }
     else if (!check_computed_host(b, s, path ? path : head)) {
@@ -418,11 +435,14 @@ static int same_text(const char *a, apr_size_t a_len, const char *b,
     return a == a_end && b == b_end;
 }
 
-static int same_host(const r307_request_t *req, const r307_authority_t *a)
+static inline int same_host(const r307_request_t *req,
+                            const r307_authority_t *a)
 {
-    return req->host && r307_authority_same_host(a->host, a->host_len,
-                                                 req->host,
-                                                 strlen(req->host));
+    /* The first letter tells most hosts apart ('[' is not in host). */
+    return req->host && (a->host[0] == '['
+                         || !((a->host[0] ^ req->host[0]) & ~0x20 & 0x7f))
+           && r307_authority_same_host(a->host, a->host_len, req->host,
+                                       strlen(req->host));
 }
 
 /* location is an absolute URL. */
@@ -438,7 +458,7 @@ static int same_origin(const r307_request_t *req, const char *location,
         != APR_SUCCESS || !same_host(req, &a)) {
         return 0;
     }
-    self = req->self(req->ctx);
+    self = req->server->self(req->ctx);
     port = a.port == R307_PORT_NONE
         ? r307_authority_default_port(location, scheme) : a.port;
     return strlen(self->scheme) == scheme
@@ -482,7 +502,7 @@ int r307_location_is_self(const r307_request_t *req,
         }
         path = location + scheme + 3 + len;
     }
-    self = req->self(req->ctx);
+    self = req->server->self(req->ctx);
     return same_path_and_query(path, self->path, self->query)
            || (req->path.raw
                && same_path_and_query(path, req->path.raw, req->query));

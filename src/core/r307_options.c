@@ -148,8 +148,8 @@ static apr_status_t parse_expr(reader_t *rd, const char *value)
     }
     when->expr_text = apr_pstrdup(rd->env->pool, value);
     if (rd->env->compile_expr) {
-        why = rd->env->compile_expr(rd->env->ctx, when->expr_text, 0,
-                                    &when->expr);
+        why = rd->env->compile_expr(rd->env->ctx, rd->env->pool,
+                                    when->expr_text, 0, &when->expr);
     }
     return !why ? APR_SUCCESS
         : r307_error_set(rd->err, "R307-0215: the condition 'expr=%s' cannot "
@@ -225,6 +225,7 @@ static apr_status_t parse_name(reader_t *rd, const char *value)
         return APR_EINVAL;
     }
     rd->rule->name = apr_pstrdup(rd->env->pool, value);
+    rd->rule->named = 1;
     return APR_SUCCESS;
 }
 

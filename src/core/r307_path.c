@@ -253,27 +253,42 @@ apr_status_t r307_path_from_raw(r307_path_t *path, apr_pool_t *pool,
     return APR_SUCCESS;
 }
 
-apr_size_t r307_path_prefix(const char *uri, const char *prefix)
+int r307_path_is_doubled(const char *uri)
 {
-    const char *u = uri, *p = prefix;
+    return strstr(uri, "//") != NULL;
+}
 
-    while (*p) {
-        if (*u != *p) {
+/* As strncmp(), but a run of slashes in uri equals one. Returns the length
+ * of uri that was compared, 0 when they differ. */
+static apr_size_t compare_doubled(const char *uri, const char *prefix,
+                                  apr_size_t len)
+{
+    const char *u = uri, *end = prefix + len;
+
+    for (; prefix < end; prefix++, u++) {
+        if (*u != *prefix) {
             return 0;
         }
-        if (*p == '/') {
-            while (p[1] == '/') {
-                p++;
-            }
-            while (u[1] == '/') {
-                u++;
-            }
+        while (*u == '/' && u[1] == '/') {
+            u++;
         }
-        p++;
-        u++;
-    }
-    if (p[-1] != '/' && *u != '\0' && *u != '/') {
-        return 0;
     }
     return (apr_size_t)(u - uri);
+}
+
+apr_size_t r307_path_prefix(const char *uri, int doubled, const char *prefix,
+                            apr_size_t len)
+{
+    apr_size_t n = len;
+
+    if (doubled) {
+        n = compare_doubled(uri, prefix, len);
+    }
+    else if (strncmp(uri, prefix, len) != 0) {
+        return 0;
+    }
+    if (n && prefix[len - 1] != '/' && uri[n] != '\0' && uri[n] != '/') {
+        return 0;
+    }
+    return n;
 }

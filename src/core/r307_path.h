@@ -51,13 +51,17 @@ apr_size_t r307_path_raw_len(const char *raw);
 apr_status_t r307_path_from_raw(r307_path_t *path, apr_pool_t *pool,
                                 const char *raw, int slashes);
 
+/* Does the path hold two slashes in a row? */
+int r307_path_is_doubled(const char *uri);
+
 /*
  * Length of the part of uri that the prefix covers, 0 for no match. Whole
  * segments only: "/a" covers "/a" and "/a/b", not "/ab"; "/a/" does not
- * cover "/a". Any number of slashes stands for any other number of slashes
- * (as in mod_alias, whose rules move here by renaming). uri is
- * NUL-terminated; prefix begins with '/'.
+ * cover "/a". Several slashes in uri stand for one (as in mod_alias, whose
+ * rules move here by renaming). uri is NUL-terminated; prefix begins with '/'
+ * and holds no doubled slashes. doubled: r307_path_is_doubled(uri).
  */
-apr_size_t r307_path_prefix(const char *uri, const char *prefix);
+apr_size_t r307_path_prefix(const char *uri, int doubled, const char *prefix,
+                            apr_size_t len);
 
 #endif

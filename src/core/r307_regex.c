@@ -18,6 +18,8 @@ struct r307_regex_t {
     pcre2_code *code;
     pcre2_match_context *limits;
     apr_uint32_t groups;
+    r307_literal_t literal;
+    int jit;
 };
 
 static void *pool_alloc(PCRE2_SIZE size, void *pool)
@@ -84,10 +86,16 @@ apr_status_t r307_regex_compile(apr_pool_t *pool, const char *pattern,
     pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &re->groups);
     if (flags & R307_REGEX_JIT) {
         /* Where the system forbids it the interpreter serves. */
-        (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);
+        re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
     }
+    r307_literal_find(pool, pattern, flags, &re->literal);
     *out = re;
     return APR_SUCCESS;
+}
+
+const r307_literal_t *r307_regex_literal(const r307_regex_t *re)
+{
+    return &re->literal;
 }
 
 int r307_regex_groups(const r307_regex_t *re)
@@ -114,13 +122,18 @@ int r307_regex_named(const r307_regex_t *re, const char *name,
     return n;
 }
 
-/* The JIT's 32 KB stack can run out before the match limit does. */
+/* The JIT's 32 KB stack can run out before the match limit does. The direct
+ * call saves the checks of pcre2_match(), which cost more than most
+ * matches. */
 static int run(const r307_regex_t *re, const char *subject, apr_size_t len,
                pcre2_match_data *data)
 {
-    int rc = pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, data,
-                         re->limits);
+    int rc = PCRE2_ERROR_JIT_STACKLIMIT;
 
+    if (re->jit) {
+        rc = pcre2_jit_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, data,
+                             re->limits);
+    }
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
         rc = pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, PCRE2_NO_JIT,
                          data, re->limits);
@@ -128,15 +141,33 @@ static int run(const r307_regex_t *re, const char *subject, apr_size_t len,
     return rc;
 }
 
+static pcre2_match_data *match_data(const r307_regex_t *re,
+                                    r307_scratch_t *scratch,
+                                    apr_pool_t *pool)
+{
+    if (!scratch->data || scratch->groups < re->groups) {
+        pcre2_general_context *memory =
+            pcre2_general_context_create(pool_alloc, pool_free, pool);
+
+        scratch->groups = re->groups > 9 ? re->groups : 9;
+        scratch->data = pcre2_match_data_create(scratch->groups + 1, memory);
+    }
+    return scratch->data;
+}
+
 apr_status_t r307_regex_match(const r307_regex_t *re, const char *subject,
                               apr_size_t len, r307_captures_t *captures,
-                              apr_pool_t *pool)
+                              r307_scratch_t *scratch, apr_pool_t *pool)
 {
-    pcre2_general_context *memory =
-        pcre2_general_context_create(pool_alloc, pool_free, pool);
-    pcre2_match_data *data = pcre2_match_data_create(re->groups + 1, memory);
-    int rc = run(re, subject, len, data);
+    pcre2_match_data *data;
+    int rc;
 
+    if (len < re->literal.len
+        || memcmp(subject, re->literal.bytes, re->literal.len) != 0) {
+        return APR_NOTFOUND;
+    }
+    data = match_data(re, scratch, pool);
+    rc = run(re, subject, len, data);
     if (rc == PCRE2_ERROR_NOMATCH) {
         return APR_NOTFOUND;
     }

@@ -8,6 +8,7 @@
 #define R307_REGEX_H
 
 #include "core/r307_error.h"
+#include "core/r307_literal.h"
 
 /* Backtracking steps before a match is given up. PCRE2's own default of
  * 10,000,000 lets one request burn seconds; 250,000 is some milliseconds and
@@ -41,6 +42,9 @@ apr_status_t r307_regex_compile(apr_pool_t *pool, const char *pattern,
                                 int flags, r307_regex_t **out,
                                 r307_error_t *err);
 
+/* What every subject that matches begins with. */
+const r307_literal_t *r307_regex_literal(const r307_regex_t *re);
+
 /* Number of groups, without group 0. */
 int r307_regex_groups(const r307_regex_t *re);
 
@@ -49,12 +53,19 @@ int r307_regex_groups(const r307_regex_t *re);
 int r307_regex_named(const r307_regex_t *re, const char *name,
                      unsigned short *groups, int max);
 
+/* Scratch memory for the matches of one request; zero it to begin. */
+typedef struct r307_scratch_t {
+    void *data;
+    apr_uint32_t groups;
+} r307_scratch_t;
+
 /*
- * APR_SUCCESS: matched, *captures set (in pool). APR_NOTFOUND: no match.
+ * APR_SUCCESS: matched, *captures set (good until the next match with the
+ * same scratch). APR_NOTFOUND: no match.
  * APR_ENOSPC: the match limit was reached, nothing is known.
  */
 apr_status_t r307_regex_match(const r307_regex_t *re, const char *subject,
                               apr_size_t len, r307_captures_t *captures,
-                              apr_pool_t *pool);
+                              r307_scratch_t *scratch, apr_pool_t *pool);
 
 #endif

@@ -68,7 +68,7 @@ static const char *compile_string(const void *ctx, const char *text,
 {
     const r307_rule_env_t *env = ctx;
 
-    return env->compile_expr(env->ctx, text, 1, expr);
+    return env->compile_expr(env->ctx, env->pool, text, 1, expr);
 }
 
 static apr_status_t parse_target(const r307_rule_env_t *env,
@@ -76,7 +76,7 @@ static apr_status_t parse_target(const r307_rule_env_t *env,
                                  r307_error_t *err)
 {
     r307_target_syntax_t syntax;
-    r307_target_t *target;
+    r307_target_t *target = NULL;
     apr_status_t rv;
 
     syntax.regex = rule->regex;
@@ -87,14 +87,32 @@ static apr_status_t parse_target(const r307_rule_env_t *env,
     return rv;
 }
 
+/* Several slashes in a row stand for one. */
+static void set_path(apr_pool_t *pool, const char *path, r307_rule_t *rule)
+{
+    char *to = apr_palloc(pool, strlen(path) + 1);
+    apr_size_t n = 0;
+
+    for (; *path; path++) {
+        if (*path != '/' || n == 0 || to[n - 1] != '/') {
+            to[n++] = *path;
+        }
+    }
+    to[n] = '\0';
+    rule->path = to;
+    rule->path_len = n;
+}
+
 static apr_status_t compile_path(const r307_rule_env_t *env,
                                  r307_rule_t *rule, r307_error_t *err)
 {
-    r307_regex_t *regex;
+    r307_regex_t *regex = NULL;
     apr_status_t rv;
 
     if (rule->kind == R307_RULE_PREFIX) {
-        return check_path(rule->path, err);
+        rv = check_path(rule->path, err);
+        set_path(env->pool, rule->path, rule);
+        return rv;
     }
     if (rule->kind == R307_RULE_SECTION) {
         return APR_SUCCESS;
@@ -108,12 +126,35 @@ static apr_status_t compile_path(const r307_rule_env_t *env,
     return rv;
 }
 
+/* "file:line" without printf, which would cost more than the redirect. */
+const char *r307_rule_name(apr_pool_t *pool, const r307_rule_t *rule)
+{
+    char digits[12], *d = digits + sizeof digits, *name;
+    unsigned line = (unsigned)rule->line;
+    apr_size_t len, n;
+
+    if (rule->name) {
+        return rule->name;
+    }
+    *--d = '\0';
+    do {
+        *--d = (char)('0' + line % 10);
+        line /= 10;
+    } while (line);
+    *--d = ':';
+    n = (apr_size_t)(digits + sizeof digits - d);
+    len = strlen(rule->file);
+    name = apr_palloc(pool, len + n);
+    memcpy(name, rule->file, len);
+    memcpy(name + len, d, n);
+    return name;
+}
+
 const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule)
 {
-    const char *place = apr_psprintf(pool, "%s:%d", rule->file, rule->line);
-
-    return strcmp(place, rule->name) == 0 ? place
-        : apr_pstrcat(pool, rule->name, " (", place, ")", NULL);
+    return !rule->named ? r307_rule_name(pool, rule)
+        : apr_psprintf(pool, "%s (%s:%d)", rule->name, rule->file,
+                       rule->line);
 }
 
 apr_status_t r307_rule_create(const r307_rule_env_t *env,
@@ -137,10 +178,6 @@ apr_status_t r307_rule_create(const r307_rule_env_t *env,
     if (rv == APR_SUCCESS) {
         rv = r307_options_apply(env, rule, spec->noptions, spec->options,
                                 err);
-    }
-    if (rv == APR_SUCCESS && !rule->name) {
-        rule->name = apr_psprintf(env->pool, "%s:%d", rule->file,
-                                  rule->line);
     }
     return rv;
 }

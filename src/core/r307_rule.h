@@ -43,15 +43,19 @@ typedef struct r307_conditions_t {
 
 typedef struct r307_rule_t {
     r307_rule_kind_t kind;
-    const char *path;           /* PREFIX, EXACT: decoded URL-path;
+    const char *path;           /* PREFIX, EXACT: decoded URL-path without
+                                 * doubled slashes, not terminated;
                                  * REGEX: the pattern; SECTION: NULL */
+    apr_size_t path_len;
     const r307_regex_t *regex;
     const r307_target_t *target;
     const r307_conditions_t *when;
     r307_query_t query;
     int cache;                  /* seconds, or R307_CACHE_* */
     int retry_after;            /* seconds, or R307_RETRY_UNSET */
-    const char *name;           /* name=, else "file:line" */
+    const char *name;           /* name=, or "file:line", or NULL for what
+                                 * r307_rule_name() makes when asked */
+    int named;                  /* name= was given */
     const char *file;
     int line;
 } r307_rule_t;
@@ -72,10 +76,12 @@ typedef struct r307_rule_spec_t {
 typedef struct r307_rule_env_t {
     apr_pool_t *pool;           /* the rule lives here */
     int regex_flags;            /* r307_regex_flags_t */
-    /* Compile an httpd expression: a boolean (expr=) or a string (%{...} in
-     * a target). Returns NULL and sets *expr, or returns the reason why not.
-     * NULL when the host has no expressions. */
-    const char *(*compile_expr)(void *ctx, const char *text, int is_string,
+    /* Compile an httpd expression for as long as pool lives: a boolean
+     * (expr=) or a string (%{...} in a target). Returns NULL and sets *expr,
+     * or returns the reason why not. NULL when the host has no
+     * expressions. */
+    const char *(*compile_expr)(void *ctx, apr_pool_t *pool,
+                                const char *text, int is_string,
                                 const void **expr);
     void *ctx;
 } r307_rule_env_t;
@@ -83,6 +89,9 @@ typedef struct r307_rule_env_t {
 /* A word that Redirect takes first and that stays behind when somebody renames
  * it: "permanent", "302". r307_rule_create() refuses it as a path. */
 int r307_rule_is_status_word(const char *word);
+
+/* name=, else "file:line". */
+const char *r307_rule_name(apr_pool_t *pool, const r307_rule_t *rule);
 
 /* How logs call a rule: "name (file:line)", or "file:line" without name=. */
 const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule);

@@ -1,19 +1,51 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * Owns how rules are stored and found. Must not know conditions, targets or
- * requests beyond the path. Called by decide, and by whoever collects rules.
+ * requests beyond host and path. Called by decide, and by whoever collects
+ * rules.
  */
 #include "core/r307_ruleset.h"
 
+#include "core/r307_authority.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+/* Up to here one comparison after the other is cheaper than an index. */
+#define SCAN_MAX 4
+
 struct r307_ruleset_t {
+    apr_pool_t *pool;
     apr_array_header_t *rules;  /* const r307_rule_t * */
+    const r307_index_t *index;  /* NULL: scan */
+    r307_order_t order;
+    const r307_rule_t *(*make)(const void *ctx, const r307_record_t *rec,
+                               apr_pool_t *pool);
+    const void *ctx;
 };
 
 r307_ruleset_t *r307_ruleset_create(apr_pool_t *pool)
 {
-    r307_ruleset_t *set = apr_palloc(pool, sizeof *set);
+    r307_ruleset_t *set = apr_pcalloc(pool, sizeof *set);
 
+    set->pool = pool;
     set->rules = apr_array_make(pool, 8, sizeof(const r307_rule_t *));
+    return set;
+}
+
+r307_ruleset_t *r307_ruleset_over(apr_pool_t *pool, const r307_index_t *index,
+                                  const r307_rule_t *(*make)(
+                                      const void *ctx,
+                                      const r307_record_t *rec,
+                                      apr_pool_t *pool),
+                                  const void *ctx)
+{
+    r307_ruleset_t *set = r307_ruleset_create(pool);
+
+    set->index = index;
+    set->order = R307_ORDER_SPECIFIC;
+    set->make = make;
+    set->ctx = ctx;
     return set;
 }
 
@@ -32,6 +64,98 @@ const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i)
     return APR_ARRAY_IDX(set->rules, i, const r307_rule_t *);
 }
 
+/* ---- freezing ---- */
+
+static const r307_rule_t *prepared(const void *ctx, const r307_record_t *rec,
+                                   apr_pool_t *pool)
+{
+    (void)pool;
+    return r307_ruleset_at(ctx, (int)rec->options);
+}
+
+static const char *key_of(const r307_rule_t *rule)
+{
+    switch (rule->kind) {
+    case R307_RULE_REGEX:
+        return r307_regex_literal(rule->regex)->key;
+    case R307_RULE_SECTION:
+        return "";
+    default:
+        return rule->path;      /* terminated in a set that is filled */
+    }
+}
+
+static const char *host_key(const r307_host_pattern_t *pattern,
+                            apr_pool_t *pool)
+{
+    char *key = apr_pstrcat(pool, pattern->subdomains ? "*." : "",
+                            pattern->name, NULL), *s;
+
+    for (s = key; *s; s++) {
+        *s = (char)apr_tolower(*s);
+    }
+    return key;
+}
+
+static apr_status_t file_rule(r307_indexer_t *ix, const r307_ruleset_t *set,
+                              int i)
+{
+    const r307_rule_t *rule = r307_ruleset_at(set, i);
+    const apr_array_header_t *hosts = rule->when ? rule->when->hosts : NULL;
+    r307_entry_t entry;
+    apr_status_t rv = APR_SUCCESS;
+    int n;
+
+    memset(&entry, 0, sizeof entry);
+    entry.record.order = entry.record.options = (apr_uint32_t)i;
+    entry.record.kind = (unsigned char)rule->kind;
+    entry.record.flags = R307_RECORD_PREPARED;
+    entry.path = key_of(rule);
+    if (!hosts) {
+        return r307_indexer_add(ix, &entry, NULL);
+    }
+    for (n = 0; n < hosts->nelts && rv == APR_SUCCESS; n++) {
+        entry.host = host_key(&APR_ARRAY_IDX(hosts, n, r307_host_pattern_t),
+                              set->pool);
+        rv = r307_indexer_add(ix, &entry, NULL);
+    }
+    return rv;
+}
+
+void r307_ruleset_freeze_masked(r307_ruleset_t *set, apr_uint32_t mask)
+{
+    apr_pool_t *temp;
+    r307_indexer_t *ix;
+    apr_status_t rv = APR_ENOMEM;
+    int i;
+
+    apr_pool_create(&temp, set->pool);
+    ix = r307_indexer_create(temp, (apr_size_t)set->rules->nelts, mask);
+    if (ix) {
+        rv = APR_SUCCESS;
+        for (i = 0; i < set->rules->nelts && rv == APR_SUCCESS; i++) {
+            rv = file_rule(ix, set, i);
+        }
+    }
+    /* A set that cannot be filed is scanned. */
+    if (rv == APR_SUCCESS) {
+        set->index = r307_indexer_freeze(ix, set->pool);
+        set->order = R307_ORDER_FIRST;
+        set->make = prepared;
+        set->ctx = set;
+    }
+    apr_pool_destroy(temp);
+}
+
+void r307_ruleset_freeze(r307_ruleset_t *set)
+{
+    if (set->rules->nelts > SCAN_MAX && !set->index) {
+        r307_ruleset_freeze_masked(set, ~(apr_uint32_t)0);
+    }
+}
+
+/* ---- chains ---- */
+
 const r307_chain_t *r307_chain_join(apr_pool_t *pool, const r307_chain_t *a,
                                     const r307_chain_t *b)
 {
@@ -42,52 +166,111 @@ const r307_chain_t *r307_chain_join(apr_pool_t *pool, const r307_chain_t *a,
     }
     link = apr_palloc(pool, sizeof *link);
     link->set = a->set;
+    link->changing = a->changing;
     link->next = r307_chain_join(pool, a->next, b);
     return link;
 }
 
-int r307_chain_holds(const r307_chain_t *chain, const r307_ruleset_t *set)
+int r307_chain_holds(const r307_chain_t *chain, const r307_chain_t *link)
 {
-    while (chain && chain->set != set) {
+    while (chain && (chain->set != link->set
+                     || chain->changing != link->changing)) {
         chain = chain->next;
     }
     return chain != NULL;
 }
 
-/* "/a//b" and "/a/b" are the same path here, as for a prefix. */
-static int covers_exactly(const r307_search_t *search, const char *path)
+/* ---- searching ---- */
+
+/* rest: what the index knows already, or 0. */
+static apr_size_t covered(r307_search_t *search, const r307_rule_t *rule,
+                          apr_size_t rest)
 {
-    return r307_path_prefix(search->uri, path) == search->uri_len
-           && (search->uri[search->uri_len - 1] == '/')
-              == (path[strlen(path) - 1] == '/');
+    if (!rest) {
+        rest = r307_path_prefix(search->uri, 0, rule->path, rule->path_len);
+    }
+    if (!rest && search->doubled) {
+        if (search->doubled < 0) {
+            search->doubled = r307_path_is_doubled(search->uri);
+        }
+        if (search->doubled) {
+            rest = r307_path_prefix(search->uri, 1, rule->path,
+                                    rule->path_len);
+        }
+    }
+    return rest;
 }
 
-static apr_status_t match_path(const r307_search_t *search,
-                               const r307_rule_t *rule, r307_match_t *match)
+/* "/a//b" and "/a/b" are the same path here, as for a prefix. */
+static int is_exact(const r307_search_t *search, const r307_rule_t *rule,
+                    apr_size_t rest)
 {
-    match->rest = search->uri_len;
+    return rest == search->uri_len
+           && (search->uri[rest - 1] == '/')
+              == (rule->path[rule->path_len - 1] == '/');
+}
+
+static apr_status_t match_path(r307_search_t *search,
+                               const r307_rule_t *rule, apr_size_t rest,
+                               r307_match_t *match)
+{
     switch (rule->kind) {
     case R307_RULE_PREFIX:
-        match->rest = r307_path_prefix(search->uri, rule->path);
+        match->rest = covered(search, rule, rest);
         return match->rest ? APR_SUCCESS : APR_NOTFOUND;
     case R307_RULE_EXACT:
-        return covers_exactly(search, rule->path) ? APR_SUCCESS
-                                                  : APR_NOTFOUND;
+        match->rest = covered(search, rule, rest);
+        return is_exact(search, rule, match->rest) ? APR_SUCCESS
+                                                   : APR_NOTFOUND;
     case R307_RULE_REGEX:
+        match->rest = search->uri_len;
         return r307_regex_match(rule->regex, search->uri, search->uri_len,
-                                &match->captures, search->pool);
+                                &match->captures, search->scratch,
+                                search->pool);
     default:
+        match->rest = search->uri_len;
         return APR_SUCCESS;
     }
 }
 
+void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
+                       const char *host, const char *uri, apr_size_t uri_len,
+                       r307_scratch_t *scratch, apr_pool_t *pool)
+{
+    search->set = set;
+    search->uri = uri;
+    search->uri_len = uri_len;
+    search->scratch = scratch;
+    search->pool = pool;
+    search->doubled = -1;
+    search->next = 0;
+    if (set->index) {
+        r307_walk_begin(&search->walk, set->index, host, uri, uri_len, pool);
+    }
+}
+
+static const r307_rule_t *next_rule(r307_search_t *search)
+{
+    const r307_ruleset_t *set = search->set;
+    const r307_record_t *rec;
+
+    if (!set->index) {
+        return search->next < set->rules->nelts
+            ? r307_ruleset_at(set, search->next++) : NULL;
+    }
+    if (search->walk.nlists == 0) {
+        return NULL;
+    }
+    rec = r307_walk_next(&search->walk, set->order);
+    return rec ? set->make(set->ctx, rec, search->pool) : NULL;
+}
+
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)
 {
-    while (search->next < search->set->rules->nelts) {
-        apr_status_t rv;
-
-        match->rule = r307_ruleset_at(search->set, search->next++);
-        rv = match_path(search, match->rule, match);
+    while ((match->rule = next_rule(search)) != NULL) {
+        apr_status_t rv = match_path(search, match->rule,
+                                     search->set->index ? search->walk.rest
+                                                        : 0, match);
         if (rv != APR_NOTFOUND) {
             return rv;
         }

@@ -1,12 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Rule sets: the rules of one context in order, and the one interface by
- * which candidates for a path are found. How they are found (today a scan,
- * later an index) is nobody else's business.
+ * Rule sets: the rules of one context, and the one interface by which
+ * candidates for a request are found. A set is filled rule by rule and then
+ * frozen, or it is a table (r307_table.h); a search does not see the
+ * difference.
  */
 #ifndef R307_RULESET_H
 #define R307_RULESET_H
 
+#include "core/r307_index.h"
 #include "core/r307_path.h"
 #include "core/r307_rule.h"
 
@@ -15,7 +17,10 @@ typedef struct r307_ruleset_t r307_ruleset_t;
 /* Sets in the order in which they are asked. A merge of contexts chains
  * pointers to sets and never copies rules. */
 typedef struct r307_chain_t {
-    const r307_ruleset_t *set;
+    const r307_ruleset_t *set;  /* NULL when changing is set */
+    void *changing;             /* a set that changes while the server runs;
+                                 * the host of the core knows which it is at
+                                 * the moment */
     const struct r307_chain_t *next;
 } r307_chain_t;
 
@@ -24,16 +29,36 @@ r307_ruleset_t *r307_ruleset_create(apr_pool_t *pool);
 /* Append; the rule must live as long as the set. */
 void r307_ruleset_add(r307_ruleset_t *set, const r307_rule_t *rule);
 
+/* No more rules will come: file them in an index, kept in the set's pool. A
+ * set of few rules is searched faster without and stays as it is, as does
+ * one that is never frozen. */
+void r307_ruleset_freeze(r307_ruleset_t *set);
+
+/* As r307_ruleset_freeze(), whatever the number of rules, and with a hash
+ * cut to mask: for tests. */
+void r307_ruleset_freeze_masked(r307_ruleset_t *set, apr_uint32_t mask);
+
+/* A set over an index that lies elsewhere, searched by specificity. make
+ * turns a record into a rule: prepared ones are handed out as they are, the
+ * others are made in pool. */
+r307_ruleset_t *r307_ruleset_over(apr_pool_t *pool, const r307_index_t *index,
+                                  const r307_rule_t *(*make)(
+                                      const void *ctx,
+                                      const r307_record_t *rec,
+                                      apr_pool_t *pool),
+                                  const void *ctx);
+
 int r307_ruleset_count(const r307_ruleset_t *set);
 
-/* Rule i, in the order in which rules were added. */
+/* Rule i, in the order in which rules were added. Not for tables. */
 const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i);
 
 /* a followed by b, neither changed. New links come from pool. */
 const r307_chain_t *r307_chain_join(apr_pool_t *pool, const r307_chain_t *a,
                                     const r307_chain_t *b);
 
-int r307_chain_holds(const r307_chain_t *chain, const r307_ruleset_t *set);
+/* Is there a link to the same set as that one's? */
+int r307_chain_holds(const r307_chain_t *chain, const r307_chain_t *link);
 
 /* A rule whose path covers the request. */
 typedef struct r307_match_t {
@@ -42,18 +67,30 @@ typedef struct r307_match_t {
     r307_captures_t captures;   /* REGEX */
 } r307_match_t;
 
+/* A search, on the stack. */
 typedef struct r307_search_t {
     const r307_ruleset_t *set;
     const char *uri;            /* decoded, normalised, NUL-terminated */
     apr_size_t uri_len;
-    apr_pool_t *pool;           /* for captures */
-    int next;                   /* private; 0 to begin */
+    apr_pool_t *pool;
+    r307_scratch_t *scratch;    /* shared by the searches of a request */
+    int doubled;                /* r307_path_is_doubled(uri), -1: not yet
+                                 * known */
+    int next;                   /* scan */
+    r307_walk_t walk;           /* index */
 } r307_search_t;
 
+/* host: lower case, no port, or NULL. Rules and captures that a search hands
+ * out live in pool or longer. */
+void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
+                       const char *host, const char *uri, apr_size_t uri_len,
+                       r307_scratch_t *scratch, apr_pool_t *pool);
+
 /*
- * The next candidate in configuration order. APR_SUCCESS with *match filled;
- * APR_NOTFOUND at the end; APR_ENOSPC when a regular expression ran into its
- * limit (match->rule is that rule, the search cannot go on).
+ * The next candidate, in configuration order, or for a table in order of
+ * specificity. APR_SUCCESS with *match filled; APR_NOTFOUND at the end;
+ * APR_ENOSPC when a regular expression ran into its limit (match->rule is
+ * that rule, the search cannot go on).
  */
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match);
 

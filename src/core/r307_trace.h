@@ -15,16 +15,18 @@ typedef enum r307_step_t {
     R307_STEP_EXPIRED,          /* until= has passed */
     R307_STEP_EXPR,             /* expr= is false */
     R307_STEP_SELF,             /* would lead to the request itself */
-    R307_STEP_CHOSEN            /* path and conditions hold */
+    R307_STEP_CHOSEN            /* nothing is in the way: not traced, the
+                                 * decision names the rule */
 } r307_step_t;
 
-/* One sentence fragment for a step, e.g. "its host= does not name this
- * host". Static. */
+/* One sentence fragment for a step that is traced, e.g. "its host= does not
+ * name this host". Static. */
 const char *r307_step_text(r307_step_t step);
 
-/* Called by decide() for each rule whose path covers the request, in order,
- * in the request's thread. detail: the Location that would lead to the
- * request itself (SELF), else NULL; valid during the call. */
+/* Called by decide() for each rule whose path covers the request and which
+ * does not apply, in order, in the request's thread. detail: the Location
+ * that would lead to the request itself (SELF), else NULL; valid during the
+ * call. */
 typedef void (*r307_trace_fn)(void *ctx, const r307_rule_t *rule,
                               r307_step_t step, const char *detail);
 

@@ -35,7 +35,10 @@ typedef enum m307_engine_t {
 /* Rules of one context, in both kinds of configuration. */
 typedef struct m307_rules_t {
     r307_ruleset_t *own;        /* NULL: none written here */
-    const r307_chain_t *chain;  /* own, then inherited */
+    const r307_chain_t *chain;  /* own, then tables and rule files in the
+                                 * order of their use, then inherited */
+    r307_chain_t *last;         /* where the next of those is added; while
+                                 * the context is being read only */
     int cut;                    /* Redirect307Inherit Off was said here or
                                  * in a context merged in: nothing that lies
                                  * further out applies */
@@ -44,6 +47,9 @@ typedef struct m307_rules_t {
 typedef struct m307_server_conf_t {
     m307_rules_t rules;
     apr_off_t drain;            /* bytes, or M307_UNSET */
+    apr_off_t file_max;         /* Redirect307FileMax, or M307_UNSET */
+    int file_outside;           /* 0, 1, or M307_UNSET */
+    const char *state_dir;      /* main server only; NULL: the default */
     apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t, or NULL */
     /* Rules written for this server in any of its sections whose target's
      * host is computed; checked when all directives have been read. */
@@ -63,11 +69,24 @@ void *m307_config_create_dir(apr_pool_t *pool, char *dir);
 void *m307_config_merge_dir(apr_pool_t *pool, void *base, void *over);
 m307_server_conf_t *m307_config_server(const server_rec *s);
 m307_dir_conf_t *m307_config_dir(const request_rec *r);
-/* The set that rules written in this context go into. */
-r307_ruleset_t *m307_config_own_set(apr_pool_t *pool, m307_rules_t *rules);
+/* The set that rules written in this context go into. It is frozen when all
+ * directives have been read; one in a request's pool never is. */
+r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
+                                    m307_rules_t *rules);
+/* Ask a table or rule file here, after what was added before. */
+struct m307_source_t;
+void m307_config_add_source(const cmd_parms *cmd, m307_rules_t *rules,
+                            struct m307_source_t *source);
+/* Freeze all sets of the configuration. */
+void m307_config_freeze(apr_pool_t *pconf);
 
 /* m307_directives.c */
 extern const command_rec m307_directives[];
+/* httpd reads .htaccess into the request's pool. */
+int m307_directives_in_htaccess(const cmd_parms *cmd);
+/* r307_regex_flags_t, by RegexDefaultOptions. The JIT is for expressions that
+ * outlive a request. */
+int m307_directives_regex_flags(int jit);
 
 /* m307_check.c: check_config, when all directives have been read */
 /* A rule whose host is computed although no hosts are allowed. */
@@ -77,24 +96,41 @@ int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s);
 
 /* m307_expr.c: httpd expressions for the core */
-/* r307_rule_env_t.compile_expr; ctx is the cmd_parms. */
-const char *m307_expr_compile(void *ctx, const char *text, int is_string,
-                              const void **expr);
+/* r307_rule_env_t.compile_expr. ctx: M307_EXPR_* */
+#define M307_EXPR_FULL       NULL
+#define M307_EXPR_RESTRICTED ((void *)1)    /* .htaccess: reads no files */
+const char *m307_expr_compile(void *ctx, apr_pool_t *pool, const char *text,
+                              int is_string, const void **expr);
 
 /* m307_request.c: a request as the core sees it */
+typedef struct m307_held_t {
+    struct m307_version_t *version;
+    struct m307_held_t *next;
+} m307_held_t;
+
 typedef struct m307_request_t {
     r307_request_t core;        /* core.ctx points here */
     request_rec *r;
+    const m307_dir_conf_t *dir;
+    const m307_server_conf_t *server;
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
-    r307_self_t self;           /* filled when self.scheme is set */
+    int has_self;               /* self is filled */
+    r307_self_t self;
+    m307_held_t *held;          /* versions of tables counted in; NULL:
+                                 * none */
+    m307_held_t first_held;     /* mostly one is enough */
 } m307_request_t;
 
 /* The request as the client made it: not a subrequest, not one that the
  * server redirected to itself. */
 request_rec *m307_request_original(request_rec *r);
-/* Fill req, which lives as long as r. */
+/* Fill req, which lives as long as r, but for dir and server, which are set
+ * already. */
 void m307_request_init(m307_request_t *req, request_rec *r);
+/* The decision has been answered: give back what was held for it, but for
+ * first_held. */
+void m307_request_done(m307_request_t *req);
 /* r307_request_t.eval_bool and eval_string */
 apr_status_t m307_expr_eval_bool(void *ctx, const void *expr, int *result);
 apr_status_t m307_expr_eval_string(void *ctx, const void *expr,
@@ -107,6 +143,9 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision);
 
 /* m307_hooks.c */
 int m307_hooks_translate(request_rec *r);
+/* r307_host_t.trace */
+void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
+                      const char *detail);
 int m307_hooks_fixups(request_rec *r);
 
 #endif

@@ -14,9 +14,7 @@
  * changed, the one without redirect too. */
 static void set_vary(const m307_request_t *req)
 {
-    if (req->vary) {
-        apr_table_mergen(req->r->err_headers_out, "Vary", req->vary);
-    }
+    apr_table_mergen(req->r->err_headers_out, "Vary", req->vary);
 }
 
 static void set_caching(request_rec *r, const r307_rule_t *rule)
@@ -69,9 +67,8 @@ static void drain_stream(request_rec *r)
  * body that is what is wanted: the answer leaves at once, and the lingering
  * close keeps it from being lost to a reset.
  */
-static void read_or_spare_body(request_rec *r)
+static void read_or_spare_body(request_rec *r, apr_off_t limit)
 {
-    apr_off_t limit = m307_config_server(r->server)->drain;
 
     if (limit == M307_UNSET) {
         limit = M307_DRAIN_DEFAULT;
@@ -84,29 +81,53 @@ static void read_or_spare_body(request_rec *r)
     }
 }
 
+/* The rule's name for as long as the request lives; what belongs to a table
+ * goes with the table's version. */
+static const char *lasting_name(const m307_request_t *req,
+                                const r307_rule_t *rule)
+{
+    if (!rule->name) {
+        return r307_rule_name(req->r->pool, rule);
+    }
+    return req->held ? apr_pstrdup(req->r->pool, rule->name) : rule->name;
+}
+
+/* Nothing sets these but this file, once a request, so they need no search
+ * for an earlier value. */
+static void note_rule(request_rec *r, const char *name)
+{
+    apr_table_addn(r->notes, "redirect307-rule", name);
+    apr_table_addn(r->subprocess_env, "REDIRECT307_RULE", name);
+}
+
 static int redirect(m307_request_t *req, const r307_decision_t *d)
 {
     request_rec *r = req->r;
+    const char *name = lasting_name(req, d->rule);
 
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                  "R307-0401: rule %s sends %s %s to %s", d->rule->name,
-                  r->method, r->uri, d->location);
+                  "R307-0401: rule %s sends %s %s to %s", name, r->method,
+                  r->uri, d->location);
     apr_table_setn(r->headers_out, "Location", d->location);
-    apr_table_setn(r->notes, "redirect307-rule", d->rule->name);
-    apr_table_setn(r->notes, "redirect307-target", d->location);
-    apr_table_setn(r->subprocess_env, "REDIRECT307_RULE", d->rule->name);
-    set_caching(r, d->rule);
-    read_or_spare_body(r);
+    apr_table_addn(r->notes, "redirect307-target", d->location);
+    note_rule(r, name);
+    if (d->rule->cache != R307_CACHE_UNSET
+        || d->rule->retry_after != R307_RETRY_UNSET) {
+        set_caching(r, d->rule);
+    }
+    read_or_spare_body(r, req->server->drain);
     return HTTP_TEMPORARY_REDIRECT;
 }
 
-static int pass(request_rec *r, const r307_decision_t *d)
+static int pass(m307_request_t *req, const r307_decision_t *d)
 {
+    request_rec *r = req->r;
+    const char *name = lasting_name(req, d->rule);
+
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                  "R307-0402: rule %s lets %s %s pass", d->rule->name,
-                  r->method, r->uri);
-    apr_table_setn(r->notes, "redirect307-rule", d->rule->name);
-    apr_table_setn(r->subprocess_env, "REDIRECT307_RULE", d->rule->name);
+                  "R307-0402: rule %s lets %s %s pass", name, r->method,
+                  r->uri);
+    note_rule(r, name);
     return OK;
 }
 
@@ -114,7 +135,8 @@ static int dry_run(request_rec *r, const r307_decision_t *d)
 {
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   "R307-0403: dry run: rule %s would send %s %s to %s",
-                  d->rule->name, r->method, r->uri, d->location);
+                  r307_rule_name(r->pool, d->rule), r->method, r->uri,
+                  d->location);
     return OK;
 }
 
@@ -137,6 +159,12 @@ static int too_long(request_rec *r, const r307_decision_t *d)
 
 static int fail(request_rec *r, const r307_decision_t *d)
 {
+    if (!d->rule) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "R307-0409: %s %s cannot be answered: %s", r->method,
+                      r->uri, d->reason);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                   "R307-0406: rule %s cannot answer %s %s: %s",
                   r307_rule_label(r->pool, d->rule), r->method, r->uri,
@@ -150,7 +178,7 @@ static int answer(m307_request_t *req, const r307_decision_t *decision)
     case R307_NONE:
         return DECLINED;
     case R307_STOP:
-        return pass(req->r, decision);
+        return pass(req, decision);
     case R307_REDIRECT:
         return redirect(req, decision);
     case R307_REFUSED:
@@ -164,10 +192,12 @@ static int answer(m307_request_t *req, const r307_decision_t *decision)
 
 int m307_answer(m307_request_t *req, const r307_decision_t *decision)
 {
-    int dry = m307_config_dir(req->r)->engine == M307_ENGINE_DRYRUN;
+    int dry = req->dir->engine == M307_ENGINE_DRYRUN;
     int status;
 
-    set_vary(req);
+    if (req->vary) {
+        set_vary(req);
+    }
     if (dry && decision->outcome == R307_REDIRECT) {
         return dry_run(req->r, decision);
     }

@@ -3,7 +3,7 @@
  * Owns what can only be judged when all directives have been read. Runs in
  * check_config, so that `apachectl configtest` sees it.
  */
-#include "httpd/m307.h"
+#include "httpd/m307_table.h"
 
 #include "apr_strings.h"
 
@@ -41,14 +41,17 @@ static int check_computed(const m307_server_conf_t *conf, apr_pool_t *ptemp,
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s)
 {
-    int result = OK;
+    int result = m307_table_open_all(pconf, ptemp, s);
 
-    (void)pconf;
     (void)plog;
+    if (m307_file_check_all(pconf, ptemp, s) != OK) {
+        result = HTTP_INTERNAL_SERVER_ERROR;
+    }
     for (; s; s = s->next) {
         if (check_computed(m307_config_server(s), ptemp, s) != OK) {
             result = HTTP_INTERNAL_SERVER_ERROR;
         }
     }
+    m307_config_freeze(pconf);
     return result;
 }

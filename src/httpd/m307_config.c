@@ -16,22 +16,74 @@ m307_dir_conf_t *m307_config_dir(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &redirect307_module);
 }
 
-r307_ruleset_t *m307_config_own_set(apr_pool_t *pool, m307_rules_t *rules)
-{
-    if (!rules->own) {
-        r307_chain_t *link = apr_pcalloc(pool, sizeof *link);
+#define SETS_KEY "mod_redirect307:sets"
 
-        rules->own = r307_ruleset_create(pool);
-        link->set = rules->own;
-        rules->chain = link;
+/* Sets to be frozen; array of r307_ruleset_t *. */
+static apr_array_header_t *all_sets(apr_pool_t *pconf)
+{
+    void *sets;
+
+    apr_pool_userdata_get(&sets, SETS_KEY, pconf);
+    if (!sets) {
+        sets = apr_array_make(pconf, 16, sizeof(r307_ruleset_t *));
+        apr_pool_userdata_setn(sets, SETS_KEY, NULL, pconf);
+    }
+    return sets;
+}
+
+void m307_config_freeze(apr_pool_t *pconf)
+{
+    const apr_array_header_t *sets = all_sets(pconf);
+    int i;
+
+    for (i = 0; i < sets->nelts; i++) {
+        r307_ruleset_freeze(APR_ARRAY_IDX(sets, i, r307_ruleset_t *));
+    }
+}
+
+r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
+                                    m307_rules_t *rules)
+{
+    r307_chain_t *link;
+
+    if (rules->own) {
+        return rules->own;
+    }
+    rules->own = r307_ruleset_create(cmd->pool);
+    link = apr_pcalloc(cmd->pool, sizeof *link);
+    link->set = rules->own;
+    link->next = rules->chain;
+    rules->chain = link;
+    if (!rules->last) {
+        rules->last = link;
+    }
+    if (!m307_directives_in_htaccess(cmd)) {
+        APR_ARRAY_PUSH(all_sets(cmd->server->process->pconf),
+                       r307_ruleset_t *) = rules->own;
     }
     return rules->own;
+}
+
+void m307_config_add_source(const cmd_parms *cmd, m307_rules_t *rules,
+                            struct m307_source_t *source)
+{
+    r307_chain_t *link = apr_pcalloc(cmd->pool, sizeof *link);
+
+    link->changing = source;
+    if (rules->last) {
+        rules->last->next = link;
+    }
+    else {
+        rules->chain = link;
+    }
+    rules->last = link;
 }
 
 static void merge_rules(apr_pool_t *pool, m307_rules_t *out,
                         const m307_rules_t *base, const m307_rules_t *over)
 {
     out->own = over->own;
+    out->last = NULL;
     out->cut = base->cut || over->cut;
     out->chain = over->cut ? over->chain
                            : r307_chain_join(pool, over->chain, base->chain);
@@ -43,7 +95,9 @@ static void merge_rules(apr_pool_t *pool, m307_rules_t *out,
     SETTING(engine) \
     SETTING(relative)
 #define SERVER_SETTINGS(SETTING) \
-    SETTING(drain)
+    SETTING(drain) \
+    SETTING(file_max) \
+    SETTING(file_outside)
 
 #define CREATE_SETTING(member) conf->member = M307_UNSET;
 #define MERGE_SETTING(member) \
@@ -69,6 +123,7 @@ void *m307_config_merge_server(apr_pool_t *pool, void *basev, void *overv)
     conf->allowed_hosts = over->allowed_hosts ? over->allowed_hosts
                                               : base->allowed_hosts;
     conf->computed = over->computed;
+    conf->state_dir = base->state_dir;
     return conf;
 }
 

@@ -6,7 +6,7 @@
  *
  * An error is returned as a sentence; httpd puts file and line before it.
  */
-#include "httpd/m307.h"
+#include "httpd/m307_table.h"
 
 #include "core/r307_authority.h"
 #include "core/r307_options.h"
@@ -14,13 +14,12 @@
 #include "ap_regex.h"
 #include "apr_strings.h"
 
-/* httpd reads .htaccess into the request's pool. */
-static int in_htaccess(const cmd_parms *cmd)
+int m307_directives_in_htaccess(const cmd_parms *cmd)
 {
     return cmd->pool == cmd->temp_pool;
 }
 
-static int regex_flags(const cmd_parms *cmd)
+int m307_directives_regex_flags(int jit)
 {
     static const struct {
         int httpd;
@@ -32,8 +31,7 @@ static int regex_flags(const cmd_parms *cmd)
         { AP_REG_NEWLINE, R307_REGEX_MULTILINE }
     };
     int defaults = ap_regcomp_get_default_cflags();
-    /* Compiling for the JIT costs more than one request can win back. */
-    int flags = in_htaccess(cmd) ? 0 : R307_REGEX_JIT;
+    int flags = jit ? R307_REGEX_JIT : 0;
     apr_size_t i;
 
     for (i = 0; i < sizeof map / sizeof map[0]; i++) {
@@ -50,8 +48,12 @@ static m307_rules_t *rules_here(cmd_parms *cmd, void *dir)
 
 static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
 {
-    r307_rule_env_t env = { cmd->pool, regex_flags(cmd), m307_expr_compile,
-                            cmd };
+    int htaccess = m307_directives_in_htaccess(cmd);
+    r307_rule_env_t env = { cmd->pool,
+                            m307_directives_regex_flags(!htaccess),
+                            m307_expr_compile,
+                            htaccess ? M307_EXPR_RESTRICTED
+                                     : M307_EXPR_FULL };
     r307_error_t err = { cmd->temp_pool, NULL };
     r307_rule_t *rule;
 
@@ -60,17 +62,19 @@ static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
     if (r307_rule_create(&env, spec, &rule, &err) != APR_SUCCESS) {
         return err.text;
     }
+    if (!htaccess) {
+        rule->name = r307_rule_name(cmd->pool, rule);
+    }
     if (rule->target->computed_host) {
         const m307_server_conf_t *server = m307_config_server(cmd->server);
-        if (!in_htaccess(cmd)) {
+        if (!htaccess) {
             APR_ARRAY_PUSH(server->computed, const r307_rule_t *) = rule;
         }
         else if (!server->allowed_hosts) {
             return m307_check_computed_error(cmd->temp_pool, rule);
         }
     }
-    r307_ruleset_add(m307_config_own_set(cmd->pool, rules_here(cmd, dir)),
-                     rule);
+    r307_ruleset_add(m307_config_own_set(cmd, rules_here(cmd, dir)), rule);
     return NULL;
 }
 
@@ -185,21 +189,26 @@ static const char *set_inherit(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
-static const char *set_drain(cmd_parms *cmd, void *dir, const char *arg)
+static const char *parse_bytes(const cmd_parms *cmd, const char *arg,
+                               apr_off_t *out)
 {
-    m307_server_conf_t *conf = m307_config_server(cmd->server);
     apr_off_t bytes;
     char *end;
 
-    (void)dir;
     if (apr_strtoff(&bytes, arg, &end, 10) != APR_SUCCESS || *end
         || end == arg || bytes < 0) {
-        return apr_psprintf(cmd->temp_pool, "R307-0306: Redirect307Drain '%s' "
-                            "is not a number of bytes; write 0 or more, "
-                            "without a unit", arg);
+        return apr_psprintf(cmd->temp_pool, "R307-0306: %s '%s' is not a "
+                            "number of bytes; write 0 or more, without a "
+                            "unit", cmd->cmd->name, arg);
     }
-    conf->drain = bytes;
+    *out = bytes;
     return NULL;
+}
+
+static const char *set_drain(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    return parse_bytes(cmd, arg, &m307_config_server(cmd->server)->drain);
 }
 
 static const char *add_allowed_host(cmd_parms *cmd, void *dir,
@@ -221,6 +230,48 @@ static const char *add_allowed_host(cmd_parms *cmd, void *dir,
     return NULL;
 }
 
+static const char *define_table(cmd_parms *cmd, void *dir, int argc,
+                                char *const argv[])
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dir;
+    return err ? err : m307_table_define(cmd, argc, argv);
+}
+
+static const char *use_table(cmd_parms *cmd, void *dir, const char *name)
+{
+    return m307_table_use(cmd, rules_here(cmd, dir), name);
+}
+
+static const char *set_state_dir(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dir;
+    m307_config_server(cmd->server)->state_dir =
+        ap_server_root_relative(cmd->pool, arg);
+    return err;
+}
+
+static const char *use_file(cmd_parms *cmd, void *dir, const char *path)
+{
+    return m307_file_use(cmd, rules_here(cmd, dir), path);
+}
+
+static const char *set_file_max(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    return parse_bytes(cmd, arg, &m307_config_server(cmd->server)->file_max);
+}
+
+static const char *set_file_outside(cmd_parms *cmd, void *dir, int on)
+{
+    (void)dir;
+    m307_config_server(cmd->server)->file_outside = on;
+    return NULL;
+}
+
 const command_rec m307_directives[] = {
     AP_INIT_TAKE1("Redirect307Engine", set_engine, NULL, OR_FILEINFO,
                   "On, Off, or DryRun: decide and log, but let requests "
@@ -238,5 +289,18 @@ const command_rec m307_directives[] = {
                   "so that the connection survives"),
     AP_INIT_ITERATE("Redirect307AllowTo", add_allowed_host, NULL, RSRC_CONF,
                     "hosts that a computed target may name"),
+    AP_INIT_TAKE_ARGV("Redirect307Table", define_table, NULL, RSRC_CONF,
+                      "name file:path [match=prefix|exact] "
+                      "[refresh=seconds] [format=rules|rewritemap]"),
+    AP_INIT_ITERATE("Redirect307Use", use_table, NULL, OR_FILEINFO,
+                    "names of tables that apply here"),
+    AP_INIT_TAKE1("Redirect307StateDir", set_state_dir, NULL, RSRC_CONF,
+                  "the directory that compiled tables are kept in"),
+    AP_INIT_TAKE1("Redirect307File", use_file, NULL, OR_FILEINFO,
+                  "a rule file next to the content"),
+    AP_INIT_TAKE1("Redirect307FileMax", set_file_max, NULL, RSRC_CONF,
+                  "bytes that a rule file may have at most"),
+    AP_INIT_FLAG("Redirect307FileOutside", set_file_outside, NULL, RSRC_CONF,
+                 "On: rule files may lie outside of their directory"),
     { NULL }
 };

@@ -13,19 +13,20 @@
 #define AP_EXPR_FLAG_RESTRICTED_FILE_FUNC 0     /* before 2.4.64 */
 #endif
 
-const char *m307_expr_compile(void *ctx, const char *text, int is_string,
-                              const void **expr)
+const char *m307_expr_compile(void *ctx, apr_pool_t *pool, const char *text,
+                              int is_string, const void **expr)
 {
-    const cmd_parms *cmd = ctx;
-    unsigned flags = is_string ? AP_EXPR_FLAG_STRING_RESULT : 0;
-    const char *err = NULL;
+    ap_expr_info_t *info = apr_pcalloc(pool, sizeof *info);
 
-    if (cmd->pool == cmd->temp_pool) {
-        /* .htaccess: nothing that reads files */
-        flags |= AP_EXPR_FLAG_RESTRICTED | AP_EXPR_FLAG_RESTRICTED_FILE_FUNC;
+    info->filename = "expression";
+    info->module_index = APLOG_MODULE_INDEX;
+    info->flags = is_string ? AP_EXPR_FLAG_STRING_RESULT : 0;
+    if (ctx == M307_EXPR_RESTRICTED) {
+        info->flags |= AP_EXPR_FLAG_RESTRICTED
+                       | AP_EXPR_FLAG_RESTRICTED_FILE_FUNC;
     }
-    *expr = ap_expr_parse_cmd(cmd, text, flags, &err, NULL);
-    return err;
+    *expr = info;
+    return ap_expr_parse(pool, pool, info, text, NULL);
 }
 
 static void add_vary(m307_request_t *req, const char *fields)

@@ -7,7 +7,7 @@
  * before anything is mapped. fixups sees those of <Directory>, <Files> and
  * .htaccess as well, which are known only then.
  */
-#include "httpd/m307.h"
+#include "httpd/m307_table.h"
 
 /* What one hook leaves for the next, and for requests that follow from this
  * one; only made when there is something to say. */
@@ -16,21 +16,6 @@ typedef struct state_t {
     const r307_chain_t *asked;  /* directory sets that were asked */
     int settled;                /* a rule applied and the request passes */
 } state_t;
-
-static int is_engine_off(const request_rec *r)
-{
-    return m307_config_dir(r)->engine == M307_ENGINE_OFF;
-}
-
-/* Requests that name no path here: "OPTIONS *", CONNECT's authority-form,
- * and what a client asks of us as its forward proxy. */
-static int is_out_of_reach(request_rec *r)
-{
-    const request_rec *first = m307_request_original(r);
-
-    return !r->uri || r->uri[0] != '/' || first->method_number == M_CONNECT
-           || first->proxyreq == PROXYREQ_PROXY;
-}
 
 static const state_t *state_of(const request_rec *r)
 {
@@ -50,8 +35,26 @@ static int is_settled(const request_rec *r)
     return 0;
 }
 
-static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
-                  const char *detail)
+/* Not for us: the engine is off; the request names no path here ("OPTIONS *",
+ * CONNECT's authority-form, what a client asks of us as its forward proxy);
+ * or it is settled. */
+static inline int is_out_of_reach(request_rec *r, const m307_dir_conf_t *dir)
+{
+    const request_rec *first = r;
+
+    if (r->main || r->prev) {
+        if (is_settled(r)) {
+            return 1;
+        }
+        first = m307_request_original(r);
+    }
+    return dir->engine == M307_ENGINE_OFF || !r->uri || r->uri[0] != '/'
+           || first->method_number == M_CONNECT
+           || first->proxyreq == PROXYREQ_PROXY;
+}
+
+void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
+                      const char *detail)
 {
     const m307_request_t *req = ctx;
 
@@ -62,20 +65,32 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       r307_rule_label(req->r->pool, rule), req->r->method,
                       req->r->uri, detail);
     }
-    else if (step != R307_STEP_SELF && step != R307_STEP_CHOSEN) {
+    else if (step != R307_STEP_SELF
+             && APLOG_R_IS_LEVEL(req->r, APLOG_TRACE1)) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, req->r,
                       "R307-0408: rule %s does not apply to %s %s: %s",
-                      rule->name, req->r->method, req->r->uri,
-                      r307_step_text(step));
+                      r307_rule_name(req->r->pool, rule), req->r->method,
+                      req->r->uri, r307_step_text(step));
     }
 }
 
-static void decide(m307_request_t *req, const r307_chain_t *chain,
-                   const r307_chain_t *asked, r307_decision_t *decision)
+/* Returns what m307_answer() does. Most requests are no concern of any rule
+ * and end here. */
+static inline int answer_and_release(m307_request_t *req,
+                                     const r307_decision_t *decision)
 {
-    req->core.asked = asked;
-    req->core.trace = trace;
-    r307_decide(&req->core, chain, decision);
+    int answer = DECLINED;
+
+    if (decision->outcome != R307_NONE || req->vary) {
+        answer = m307_answer(req, decision);
+    }
+    if (req->held) {
+        m307_version_release(req->first_held.version);
+        if (req->held != &req->first_held) {
+            m307_request_done(req);
+        }
+    }
+    return answer;
 }
 
 static void remember(request_rec *r, const r307_chain_t *asked, int settled)
@@ -90,53 +105,64 @@ static void remember(request_rec *r, const r307_chain_t *asked, int settled)
 
 int m307_hooks_translate(request_rec *r)
 {
-    const m307_rules_t *section = &m307_config_dir(r)->rules;
-    const r307_chain_t *server = section->cut ? NULL
-        : m307_config_server(r->server)->rules.chain;
-    r307_decision_t decision = { R307_NONE, NULL, NULL, NULL };
     m307_request_t req;
+    const r307_chain_t *section, *server;
+    r307_decision_t decision;
     int answer;
 
-    if ((!section->chain && !server) || is_out_of_reach(r)
-        || is_engine_off(r) || is_settled(r)) {
+    req.dir = m307_config_dir(r);
+    req.server = m307_config_server(r->server);
+    section = req.dir->rules.chain;
+    server = req.dir->rules.cut ? NULL : req.server->rules.chain;
+    if ((!section && !server) || is_out_of_reach(r, req.dir)) {
         return DECLINED;
     }
     m307_request_init(&req, r);
-    if (section->chain) {
-        decide(&req, section->chain, NULL, &decision);
+    decision.outcome = R307_NONE;
+    if (section) {
+        r307_decide(&req.core, section, &decision);
     }
     if (decision.outcome == R307_NONE && server) {
-        decide(&req, server, NULL, &decision);
+        r307_decide(&req.core, server, &decision);
     }
-    answer = m307_answer(&req, &decision);
-    if (answer == OK || section->chain) {
-        remember(r, section->chain, answer == OK);
+    answer = answer_and_release(&req, &decision);
+    if (answer == OK || section) {
+        remember(r, section, answer == OK);
     }
     return answer == OK ? DECLINED : answer;
 }
 
-int m307_hooks_fixups(request_rec *r)
+static int __attribute__((noinline)) ask_directories(request_rec *r,
+                                                     const m307_dir_conf_t *dir)
 {
-    const r307_chain_t *chain = m307_config_dir(r)->rules.chain;
-    const r307_chain_t *asked = NULL;
-    const state_t *state;
-    r307_decision_t decision;
     m307_request_t req;
+    const r307_chain_t *asked = NULL;
+    const state_t *state = state_of(r);
+    r307_decision_t decision;
     int answer;
 
-    if (!chain || is_out_of_reach(r) || is_engine_off(r) || is_settled(r)) {
+    if (is_out_of_reach(r, dir) || (state && state->settled)) {
         return DECLINED;
     }
-    state = state_of(r);
     if (state && strcmp(state->uri, r->uri) == 0) {
         asked = state->asked;
     }
+    req.dir = dir;
+    req.server = m307_config_server(r->server);
     m307_request_init(&req, r);
-    decide(&req, chain, asked, &decision);
-    answer = m307_answer(&req, &decision);
+    req.core.asked = asked;
+    r307_decide(&req.core, dir->rules.chain, &decision);
+    answer = answer_and_release(&req, &decision);
     if (answer == OK) {
         remember(r, NULL, 1);   /* for the index of the directory */
         return DECLINED;
     }
     return answer;
+}
+
+int m307_hooks_fixups(request_rec *r)
+{
+    const m307_dir_conf_t *dir = m307_config_dir(r);
+
+    return dir->rules.chain ? ask_directories(r, dir) : DECLINED;
 }

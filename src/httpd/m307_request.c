@@ -3,7 +3,7 @@
  * Owns the view of a request_rec that the core gets. Must not know rules.
  * Called by the hooks; self() by the core, when a rule matched.
  */
-#include "httpd/m307.h"
+#include "httpd/m307_table.h"
 
 #include "core/r307_authority.h"
 
@@ -62,15 +62,19 @@ static int is_real_port(const request_rec *r)
     return n > 0 && n <= 65535;
 }
 
-/* r307_self_t.base, from the request that the client made: subrequests do
+/* r307_request_t.base, from the request that the client made: subrequests do
  * not know its port. */
-static const char *own_base(request_rec *r)
+static const char *base(void *ctx)
 {
+    request_rec *r = m307_request_original(((m307_request_t *)ctx)->r);
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     apr_port_t port = ap_get_server_port(r);
-    const char *host = ap_get_server_name_for_url(r), *why, *base;
+    const char *host = ap_get_server_name_for_url(r), *why, *url;
     r307_authority_t authority;
 
+    if (((m307_request_t *)ctx)->dir->relative == 1) {
+        return NULL;
+    }
     if (core->use_canonical_name != USE_CANONICAL_NAME_ON
         && (!is_real_port(r)
             || (core->use_canonical_name != USE_CANONICAL_NAME_DNS
@@ -81,9 +85,9 @@ static const char *own_base(request_rec *r)
         != APR_SUCCESS) {
         return NULL;
     }
-    base = apr_pstrcat(r->pool, ap_http_scheme(r), "://", host, NULL);
-    return ap_is_default_port(port, r) ? base
-        : apr_psprintf(r->pool, "%s:%u", base, (unsigned)port);
+    url = apr_pstrcat(r->pool, ap_http_scheme(r), "://", host, NULL);
+    return ap_is_default_port(port, r) ? url
+        : apr_psprintf(r->pool, "%s:%u", url, (unsigned)port);
 }
 
 static const r307_self_t *self(void *ctx)
@@ -92,9 +96,10 @@ static const r307_self_t *self(void *ctx)
     r307_self_t *me = &req->self;
     request_rec *first;
 
-    if (me->scheme) {
+    if (req->has_self) {
         return me;
     }
+    req->has_self = 1;
     first = m307_request_original(req->r);
     me->scheme = ap_http_scheme(first);
     me->host = first->hostname;
@@ -105,28 +110,62 @@ static const r307_self_t *self(void *ctx)
         me->path = "/";
     }
     me->query = first->args;
-    me->base = m307_config_dir(req->r)->relative == 1 ? NULL
-                                                     : own_base(first);
     return me;
+}
+
+/* r307_request_t.current */
+static apr_status_t current(void *ctx, void *changing,
+                            const r307_ruleset_t **set, const char **reason)
+{
+    m307_request_t *req = ctx;
+    m307_source_t *source = changing;
+    m307_version_t *version;
+    apr_status_t rv = source->acquire(source, req->r, &version, reason);
+
+    if (rv == APR_SUCCESS && version) {
+        m307_held_t *held = !req->held ? &req->first_held
+            : apr_palloc(req->r->pool, sizeof *held);
+
+        held->version = version;
+        held->next = req->held;
+        req->held = held;
+        *set = r307_table_rules(version->table);
+    }
+    return rv;
+}
+
+/* The first, which is the last of the list, is released by the caller. */
+void m307_request_done(m307_request_t *req)
+{
+    for (; req->held != &req->first_held; req->held = req->held->next) {
+        m307_version_release(req->held->version);
+    }
 }
 
 void m307_request_init(m307_request_t *req, request_rec *r)
 {
+    static const r307_host_t server = {
+        self, base, m307_expr_eval_bool, m307_expr_eval_string, current,
+        m307_hooks_trace
+    };
     r307_request_t *core = &req->core;
 
-    memset(req, 0, sizeof *req);
     req->r = r;
+    req->vary = NULL;
+    req->held = NULL;
+    req->has_self = 0;
     core->pool = r->pool;
     core->path.uri = r->uri;
     core->path.uri_len = strlen(r->uri);
     core->path.raw = raw_path(r);
+    core->path.state = R307_PATH_NEW;
     core->query = r->args;
     core->method = r->method;
     core->host = r->hostname;
     core->now = r->request_time;
-    core->allowed_hosts = m307_config_server(r->server)->allowed_hosts;
+    core->allowed_hosts = req->server->allowed_hosts;
+    core->server = &server;
     core->ctx = req;
-    core->self = self;
-    core->eval_bool = m307_expr_eval_bool;
-    core->eval_string = m307_expr_eval_string;
+    core->scratch.data = NULL;
+    core->asked = NULL;
 }

@@ -35,6 +35,11 @@ my @calls = (
      'a function a server module must not call'],
 );
 
+# Compiling ten million rules takes a gigabyte for some seconds; pools never
+# give memory back.
+my %may_malloc = map { $_ => 1 } qw(src/core/r307_block.c
+                                    src/core/r307_index.c);
+
 sub is_text { return $_[0] !~ /\0/ }
 
 # What is wrong with a text, as "line: reason" lines.
@@ -67,7 +72,8 @@ for my $name (shipped()) {
     if ($name =~ /\.[ch]$/) {
         my $bare = bare_code($text);
         $bad .= faults($text, $code[0], $code[2]) . faults($bare, $code[1]);
-        $bad .= faults($bare, @calls) if $name !~ m{^t/};
+        $bad .= faults($bare, grep { $_->[1] !~ /pools/ || !$may_malloc{$name} }
+                              @calls) if $name !~ m{^t/};
     }
     is($bad, '', $name);
 }

@@ -9,10 +9,11 @@
 /* The host of this core: an expression is its own text; as a condition it
  * holds when it is "yes", as a string it is what stands between ':' and '}',
  * and "fail" fails. */
-static const char *compile(void *ctx, const char *text, int is_string,
-                           const void **expr)
+static const char *compile(void *ctx, apr_pool_t *pool, const char *text,
+                           int is_string, const void **expr)
 {
     (void)ctx;
+    (void)pool;
     (void)is_string;
     *expr = text;
     return NULL;
@@ -39,13 +40,19 @@ static apr_status_t eval_string(void *ctx, const void *expr,
 }
 
 static const r307_self_t here = {
-    "http", "here.example", 80, "/a/b", NULL, "http://here.example"
+    "http", "here.example", 80, "/a/b", NULL
 };
 
 static const r307_self_t *self(void *ctx)
 {
     (void)ctx;
     return &here;
+}
+
+static const char *base(void *ctx)
+{
+    (void)ctx;
+    return "http://here.example";
 }
 
 static const char *steps;
@@ -56,8 +63,13 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
     (void)ctx;
     (void)detail;
     steps = apr_psprintf(tap_pool, "%s%s%s: %s", steps, *steps ? "; " : "",
-                         rule->name, r307_step_text(step));
+                         r307_rule_name(tap_pool, rule),
+                         r307_step_text(step));
 }
+
+static const r307_host_t server = {
+    self, base, eval_bool, eval_string, NULL, trace
+};
 
 static void add_rule(r307_ruleset_t *set, char *line)
 {
@@ -117,10 +129,7 @@ static r307_request_t request(void)
     req.host = "here.example";
     req.now = apr_time_from_sec(1780272000);
     req.allowed_hosts = allowed;
-    req.self = self;
-    req.eval_bool = eval_bool;
-    req.eval_string = eval_string;
-    req.trace = trace;
+    req.server = &server;
     steps = "";
     return req;
 }
@@ -214,7 +223,7 @@ static void test_rows(void)
     for (i = 0; i < TABLE(rows); i++) {
         r307_request_t req = request();
         r307_ruleset_t *set = rules(rows[i].rules);
-        r307_chain_t chain = { set, NULL };
+        r307_chain_t chain = { set, NULL, NULL };
         r307_decision_t d;
 
         r307_decide(&req, &chain, &d);
@@ -234,21 +243,23 @@ static void test_trace(void)
               "/a http://1 from=2027-01-01T00:00:00Z name=f\n"
               "/a http://1 until=2025-01-01T00:00:00Z name=u\n"
               "/a http://1 expr=no name=e\n/a /a name=s\n/a http://1 name=c");
-    r307_chain_t chain = { set, NULL };
+    r307_chain_t chain = { set, NULL, NULL };
     r307_decision_t d;
 
     r307_decide(&req, &chain, &d);
     is(steps, "m: its methods= excludes this method; "
        "h: its host= does not name this host; f: its from= lies ahead; "
        "u: its until= has passed; e: its expr= is false; "
-       "s: it leads to the request itself; "
-       "c: its path and conditions hold", "every step is traced, in order");
+       "s: it leads to the request itself", "what is in the way is traced, "
+       "in order");
+    is(r307_rule_name(tap_pool, d.rule), "c", "and the decision names the "
+       "rule that applies");
 }
 
 static void test_chain(void)
 {
-    r307_chain_t a = { rules("/a http://1 methods=PUT"), NULL };
-    r307_chain_t b = { rules("/a http://2"), NULL };
+    r307_chain_t a = { rules("/a http://1 methods=PUT"), NULL, NULL };
+    r307_chain_t b = { rules("/a http://2"), NULL, NULL };
     const r307_chain_t *ab = r307_chain_join(tap_pool, &a, &b);
     r307_request_t req = request();
     r307_decision_t d;
@@ -272,7 +283,7 @@ static void test_limits(void)
     apr_size_t len = 20000;
     char *uri = apr_palloc(tap_pool, len + 1);
     r307_request_t req = request();
-    r307_chain_t chain = { rules("~^/(.*)$ http://t/$1$1$1$1"), NULL };
+    r307_chain_t chain = { rules("~^/(.*)$ http://t/$1$1$1$1"), NULL, NULL };
     r307_decision_t d;
 
     memset(uri, 'a', len);

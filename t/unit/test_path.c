@@ -63,8 +63,9 @@ static const struct {
     { "/a", "/a", 2 }, { "/a/b", "/a", 2 }, { "/ab", "/a", 0 },
     { "/a", "/a/", 0 }, { "/a/", "/a/", 3 }, { "/a/b", "/a/", 3 },
     { "/a", "/", 1 }, { "/", "/", 1 }, { "/A", "/a", 0 },
-    { "/a//b", "/a/b", 5 }, { "/a/b", "/a//b", 4 }, { "//a", "/a", 3 },
-    { "/a//", "/a", 2 }, { "/a//", "/a/", 4 }, { "/a/bc", "/a/b", 0 },
+    { "/a//b", "/a/b", 5 }, { "/a/b//c", "/a/b", 4 }, { "//a", "/a", 3 },
+    { "/a//", "/a", 2 }, { "//", "/", 2 }, { "/a//", "/a/", 4 },
+    { "/a/bc", "/a/b", 0 },
     { "/", "/a", 0 }
 };
 
@@ -106,7 +107,9 @@ int main(void)
         test_appended(i);
     }
     for (i = 0; i < TABLE(prefixes); i++) {
-        ok(r307_path_prefix(prefixes[i].uri, prefixes[i].prefix)
+        ok(r307_path_prefix(prefixes[i].uri,
+                            r307_path_is_doubled(prefixes[i].uri),
+                            prefixes[i].prefix, strlen(prefixes[i].prefix))
            == prefixes[i].covers, "prefix %s covers %u bytes of %s",
            prefixes[i].prefix, (unsigned)prefixes[i].covers,
            prefixes[i].uri);

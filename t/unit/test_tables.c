@@ -116,16 +116,26 @@ static r307_ruleset_t *rules(const char *config)
 
 static r307_self_t me;
 
+static const char *my_base;
+
+static const char *base(void *ctx)
+{
+    (void)ctx;
+    return my_base;
+}
+
 static const r307_self_t *self(void *ctx)
 {
     (void)ctx;
     return &me;
 }
 
+static const r307_host_t server = { self, base, NULL, NULL, NULL, NULL };
+
 /* The settings that the core can follow. Returns 0 for others. */
-static int read_server(const char *server, int *slashes)
+static int read_settings(const char *text, int *slashes)
 {
-    char *copy = apr_pstrdup(tap_pool, server), *state, *line;
+    char *copy = apr_pstrdup(tap_pool, text), *state, *line;
 
     *slashes = R307_SLASHES_MERGE | R307_SLASHES_KEEP;
     for (line = apr_strtok(copy, "\n", &state); line;
@@ -137,14 +147,14 @@ static int read_server(const char *server, int *slashes)
             *slashes &= ~R307_SLASHES_KEEP;
         }
         else if (strcmp(line, "Redirect307Relative On") == 0) {
-            me.base = NULL;
+            my_base = NULL;
         }
         else if (strcmp(line, "AllowEncodedSlashes NoDecode") != 0) {
             return 0;
         }
     }
     /* By default httpd answers an encoded slash with 404. */
-    if (!strstr(server, "AllowEncodedSlashes")) {
+    if (!strstr(text, "AllowEncodedSlashes")) {
         *slashes |= REFUSE_ENCODED_SLASH;
     }
     return 1;
@@ -164,7 +174,7 @@ static int read_request(const row_t *row, int slashes, r307_request_t *req)
     req->query = target[len] ? target + len + 1 : NULL;
     req->host = me.host;
     req->now = apr_time_now();
-    req->self = self;
+    req->server = &server;
     me.path = target;
     me.query = req->query;
     if (slashes & REFUSE_ENCODED_SLASH) {
@@ -189,14 +199,14 @@ static int check_row(const row_t *row)
     me.scheme = "http";
     me.host = "case.test";
     me.port = 8529;
-    me.base = BASE;
+    my_base = BASE;
     if (*row->headers || strchr(row->request, ' ')
-        || !read_server(row->server, &slashes)
+        || !read_settings(row->server, &slashes)
         || (set = rules(row->config)) == NULL) {
         return 0;
     }
+    memset(&chain, 0, sizeof chain);
     chain.set = set;
-    chain.next = NULL;
     if (read_request(row, slashes, &req)) {
         r307_decide(&req, &chain, &d);
     }

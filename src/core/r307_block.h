@@ -1,0 +1,62 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Writing a table's block: to a file that appears whole or not at all, or to
+ * memory. Between compile and table; nobody else includes it.
+ */
+#ifndef R307_BLOCK_H
+#define R307_BLOCK_H
+
+#include "core/r307_table.h"
+
+#include <apr_file_io.h>
+
+typedef struct r307_block_t {
+    apr_pool_t *pool;
+    apr_file_t *file;           /* NULL: memory */
+    const char *to;             /* final name */
+    const char *temp;           /* name while it is written */
+    char *memory;
+    apr_size_t room;
+    apr_uint64_t len;           /* header included */
+    apr_uint64_t sum;
+} r307_block_t;
+
+/* Leaves room for the header. */
+apr_status_t r307_block_create_file(r307_block_t *block, const char *to,
+                                    apr_pool_t *pool, r307_error_t *err);
+void r307_block_create_memory(r307_block_t *block, apr_pool_t *pool);
+
+/* ctx: an r307_block_t. Every piece is a multiple of 8 bytes. */
+apr_status_t r307_block_add(void *ctx, const void *data, apr_size_t len);
+
+/* Complete the header and write it. */
+apr_status_t r307_block_finish(r307_block_t *block,
+                               r307_table_header_t *header);
+
+/* Sync and rename when all went well so far (rv), else remove. Returns rv or
+ * what failed, with a sentence. */
+apr_status_t r307_block_close(r307_block_t *block, apr_status_t rv,
+                              r307_error_t *err);
+
+/* Continue a checksum over len bytes, a multiple of 8. The sum does not depend
+ * on how the bytes were cut into pieces. */
+apr_uint64_t r307_block_sum(apr_uint64_t sum, const void *data,
+                            apr_size_t len);
+
+/* The source of an open file. */
+apr_status_t r307_table_source_of(const r307_table_spec_t *spec,
+                                  apr_file_t *f, r307_table_source_t *out);
+
+/* A table over a block in memory, which must outlive pool. */
+apr_status_t r307_table_over(const char *block, apr_uint64_t len,
+                             const r307_table_spec_t *spec, int verify,
+                             apr_pool_t *pool, r307_table_t **out,
+                             r307_error_t *err);
+
+/* A rule from a line: the host is a condition, the format or the table may
+ * make it exact. */
+apr_status_t r307_rule_create_in_file(const r307_rule_env_t *env,
+                                      r307_line_t *line, int exact,
+                                      r307_rule_t **out, r307_error_t *err);
+
+#endif

@@ -1,0 +1,118 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Tables: rule files compiled to one block that is the frozen index itself.
+ * The block is a file that every process maps read-only, or memory. It holds
+ * offsets, no pointers; numbers are in the byte order of the machine.
+ *
+ *     offset  what
+ *     0       r307_table_header_t
+ *     then    records     (r307_index.h)
+ *     then    slots       (r307_index.h)
+ *     then    option sets: NUL-terminated strings, one after the other
+ *     then    refs of the records whose rules are prepared when the table is
+ *             opened (regular expressions, expr=, %{...}): their target is
+ *             the whole line
+ *
+ * Every part begins at a multiple of 8.
+ */
+#ifndef R307_TABLE_H
+#define R307_TABLE_H
+
+#include "core/r307_ruleset.h"
+#include "core/r307_rulefile.h"
+
+#define R307_TABLE_VERSION 1
+
+/* Bad lines that are remembered for the message; all are counted. */
+#define R307_TABLE_ERRORS_MAX 10
+
+/* Which version of which source a table was made from. */
+typedef struct r307_table_source_t {
+    apr_uint64_t mtime;         /* microseconds */
+    apr_uint64_t size;
+    apr_uint64_t inode;
+    apr_uint64_t device;
+    apr_uint64_t settings;      /* format, matching, regex flags */
+} r307_table_source_t;
+
+typedef struct r307_table_header_t {
+    char magic[8];              /* "R307TBL\n" */
+    apr_uint32_t version;
+    apr_uint32_t byte_order;    /* 0x01020304 */
+    apr_uint64_t file_len;
+    r307_table_source_t source;
+    r307_index_info_t index;
+    apr_uint64_t options_len;   /* bytes, without padding */
+    apr_uint32_t options;       /* sets */
+    apr_uint32_t prepared;      /* refs */
+    apr_uint64_t payload_sum;   /* of everything behind the header */
+    apr_uint64_t header_sum;    /* of everything before this member */
+} r307_table_header_t;
+
+/* How a rule file is to be read. */
+typedef struct r307_table_spec_t {
+    const char *path;           /* of the source, for messages too */
+    r307_rulefile_format_t format;
+    int exact;                  /* match=exact: paths match exactly */
+    apr_size_t size_max;        /* bytes; 0 for no limit */
+    int regex_flags;            /* r307_regex_flags_t */
+    /* As in r307_rule_env_t. */
+    const char *(*compile_expr)(void *ctx, apr_pool_t *pool,
+                                const char *text, int is_string,
+                                const void **expr);
+    void *ctx;
+    const apr_array_header_t *allowed_hosts;    /* NULL: computed hosts are
+                                                 * an error */
+} r307_table_spec_t;
+
+/* What compiling found. */
+typedef struct r307_table_report_t {
+    apr_uint32_t rules;
+    apr_uint32_t bad_lines;
+    /* "path:line: sentence", the first R307_TABLE_ERRORS_MAX */
+    const char *errors[R307_TABLE_ERRORS_MAX];
+    int nerrors;
+} r307_table_report_t;
+
+/* The source as it is now. An error of apr_stat(). */
+apr_status_t r307_table_stat(const r307_table_spec_t *spec, apr_pool_t *pool,
+                             r307_table_source_t *out);
+
+/*
+ * Compile spec->path into the file `to`: written beside it, synced, renamed.
+ * APR_EINVAL when lines are bad (told in report; nothing is written), or an
+ * error of the file system with a sentence in err. A compile that dies leaves
+ * `to` as it was.
+ */
+apr_status_t r307_table_compile(const r307_table_spec_t *spec, const char *to,
+                                apr_pool_t *pool,
+                                r307_table_report_t *report,
+                                r307_error_t *err);
+
+typedef struct r307_table_t r307_table_t;
+
+/* Compile into memory, which is the table's. For small sources. */
+apr_status_t r307_table_compile_memory(const r307_table_spec_t *spec,
+                                       apr_pool_t *pool, r307_table_t **out,
+                                       r307_table_report_t *report,
+                                       r307_error_t *err);
+
+/*
+ * Map a compiled file and prepare what must be. The mapping lasts until pool
+ * is cleared; a file that is replaced by rename meanwhile stays mapped.
+ * verify: read the whole file and compare its checksum. APR_EINVAL with a
+ * sentence for a file that is truncated, damaged, of another version or
+ * machine; other errors are the system's.
+ */
+apr_status_t r307_table_open(const char *file, const r307_table_spec_t *spec,
+                             int verify, apr_pool_t *pool,
+                             r307_table_t **out, r307_error_t *err);
+
+const r307_ruleset_t *r307_table_rules(const r307_table_t *table);
+const r307_table_header_t *r307_table_header(const r307_table_t *table);
+
+/* Was it made from that version of the source? */
+int r307_table_is_from(const r307_table_t *table,
+                       const r307_table_source_t *source);
+
+#endif

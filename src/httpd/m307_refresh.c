@@ -1,0 +1,172 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns live refresh. One process, chosen by mod_watchdog, looks at the
+ * sources; when one has changed it compiles the new table beside the old and
+ * raises the table's generation in shared memory. Every process maps the new
+ * table at its next request (m307_table_follow).
+ *
+ * Shared memory: one apr_uint32_t for each table, in the order of
+ * definition. Only the watchdog's process adds to them.
+ */
+#include "httpd/m307_table.h"
+
+#include "apr_optional.h"
+#include "apr_shm.h"
+#include "apr_strings.h"
+#include "mod_watchdog.h"
+
+#define WATCHDOG_NAME "_redirect307_"
+
+/* A source that was changed less than this ago may be half written. */
+#define SETTLE apr_time_from_sec(1)
+
+volatile apr_uint32_t *m307_refresh_generations;
+#define generations m307_refresh_generations
+
+static int is_same_source(const r307_table_source_t *a,
+                          const r307_table_source_t *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Remember what was refused, so that it is said once. */
+static void refuse(m307_table_t *table, const r307_table_source_t *source)
+{
+    table->refused = *source;
+}
+
+static int is_current(m307_table_t *table, const r307_table_source_t *source)
+{
+    m307_version_t *version = m307_version_acquire(&table->versions);
+    int same = version && r307_table_is_from(version->table, source);
+
+    if (version) {
+        m307_version_release(version);
+    }
+    return same;
+}
+
+static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
+{
+    r307_table_source_t source;
+    apr_status_t rv = r307_table_stat(&table->spec, ptemp, &source);
+
+    m307_table_follow(table, s);
+    if (rv != APR_SUCCESS) {
+        memset(&source, 0, sizeof source);
+        source.settings = (apr_uint64_t)rv;
+        if (!is_same_source(&source, &table->refused)) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "R307-0630: table %s: "
+                         "the source '%s' cannot be read; the last good "
+                         "table serves on", table->name, table->spec.path);
+            refuse(table, &source);
+        }
+        return;
+    }
+    if (is_same_source(&source, &table->refused)
+        || is_current(table, &source)
+        || apr_time_now() - (apr_time_t)source.mtime < SETTLE) {
+        return;
+    }
+    if (!m307_table_compile(table, ptemp, s, APLOG_ERR)) {
+        refuse(table, &source);
+        return;
+    }
+    memset(&table->refused, 0, sizeof table->refused);
+    apr_atomic_inc32(&generations[table->number]);
+    m307_table_follow(table, s);
+}
+
+static void check_tables(const apr_array_header_t *tables, apr_pool_t *pool,
+                         server_rec *s)
+{
+    apr_time_t now = apr_time_now();
+    apr_pool_t *ptemp;
+    int i;
+
+    apr_pool_create(&ptemp, pool);
+    for (i = 0; i < tables->nelts; i++) {
+        m307_table_t *table = APR_ARRAY_IDX(tables, i, m307_table_t *);
+        if (table->refresh && now >= table->next_check) {
+            table->next_check = now + apr_time_from_sec(table->refresh);
+            check_table(table, ptemp, s);
+            apr_pool_clear(ptemp);
+        }
+    }
+    apr_pool_destroy(ptemp);
+}
+
+static apr_status_t tick(int state, void *data, apr_pool_t *pool)
+{
+    server_rec *s = data;
+
+    if (state == AP_WATCHDOG_STATE_RUNNING) {
+        check_tables(m307_table_all(s->process->pconf), pool, s);
+    }
+    return APR_SUCCESS;
+}
+
+static int wants_refresh(const apr_array_header_t *tables)
+{
+    int i;
+
+    for (i = 0; i < tables->nelts; i++) {
+        if (APR_ARRAY_IDX(tables, i, m307_table_t *)->refresh) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void start_watchdog(apr_pool_t *pconf, server_rec *s)
+{
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    ap_watchdog_t *watchdog;
+    apr_status_t rv;
+
+    if (!get || !add) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "R307-0631: "
+                     "mod_watchdog is not loaded: changed tables are read at "
+                     "restart only; load it, or write refresh=0 to say that "
+                     "this is meant");
+        return;
+    }
+    rv = get(&watchdog, WATCHDOG_NAME, 0, 1, pconf);
+    if (rv == APR_SUCCESS) {
+        rv = add(watchdog, apr_time_from_sec(1), s, tick);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "R307-0632: the watchdog "
+                     "that follows changed tables cannot be started");
+    }
+}
+
+int m307_refresh_setup(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    const apr_array_header_t *tables = m307_table_all(pconf);
+    apr_size_t size = (apr_size_t)(tables->nelts + 1) * sizeof *generations;
+    apr_shm_t *shm;
+    apr_status_t rv;
+
+    (void)plog;
+    (void)ptemp;
+    generations = NULL;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
+        || !wants_refresh(tables)) {
+        return OK;
+    }
+    rv = apr_shm_create(&shm, size, NULL, pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "R307-0633: no shared "
+                     "memory for the generations of tables");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    generations = apr_shm_baseaddr_get(shm);
+    memset((void *)generations, 0, size);
+    start_watchdog(pconf, s);
+    return OK;
+}

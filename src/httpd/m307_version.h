@@ -1,0 +1,70 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Versions of a table: how a set of rules is replaced while requests use it.
+ * A request takes the current version and gives it back when its decision
+ * has been answered; a version that was replaced is unmapped when the last
+ * request has given it back. No locks on the way of a request.
+ */
+#ifndef M307_VERSION_H
+#define M307_VERSION_H
+
+#include "core/r307_table.h"
+
+#include <apr_atomic.h>
+
+/* Versions that can exist at once. More than two are there only while a
+ * request lasts longer than several refreshes; a refresh that finds no room
+ * is put off. */
+#define M307_VERSIONS 8
+
+typedef struct m307_version_t {
+    apr_pool_t *pool;           /* owns the mapping */
+    r307_table_t *table;
+    volatile apr_uint32_t refs; /* users, and one for being current */
+    volatile apr_uint32_t live; /* 0: free to be used */
+} m307_version_t;
+
+typedef struct m307_versions_t {
+    m307_version_t slots[M307_VERSIONS];
+    m307_version_t *volatile current;   /* NULL: none yet */
+} m307_versions_t;
+
+/* The last user has gone: unmap, once. */
+void m307_version_retire(m307_version_t *version);
+
+static inline void m307_version_release(m307_version_t *version)
+{
+    if (apr_atomic_dec32(&version->refs) == 0) {
+        m307_version_retire(version);
+    }
+}
+
+/* The current version, or NULL. Any thread. */
+static inline m307_version_t *m307_version_acquire(m307_versions_t *versions)
+{
+    for (;;) {
+        m307_version_t *version = versions->current;
+
+        if (!version) {
+            return NULL;
+        }
+        apr_atomic_inc32(&version->refs);
+        if (version == versions->current) {
+            return version;
+        }
+        m307_version_release(version);
+    }
+}
+
+/*
+ * Make table the current one. pool, which owns it, passes to the version and
+ * is destroyed with it; it must be a pool without parent. One thread at a
+ * time. APR_ENOSPC when there is no room: pool is untouched.
+ */
+apr_status_t m307_version_install(m307_versions_t *versions,
+                                  r307_table_t *table, apr_pool_t *pool);
+
+/* Drop the current version; for the end of a process or configuration. */
+void m307_version_clear(m307_versions_t *versions);
+
+#endif
