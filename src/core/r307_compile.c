@@ -323,8 +323,8 @@ static apr_status_t compile(compiler_t *c, r307_table_header_t *header,
                               (unsigned)c->line);
     }
     if (rv != APR_SUCCESS) {
-        r307_error_set(err, "R307-0513: the rule file '%s' cannot be read: "
-                       "%s", c->spec->path,
+        r307_error_set(err, "R307-0517: the rule file '%s' cannot be "
+                       "compiled: %s", c->spec->path,
                        apr_strerror(rv, why, sizeof why));
         return rv;
     }

@@ -29,12 +29,6 @@ static int is_same_source(const r307_table_source_t *a,
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* Remember what was refused, so that it is said once. */
-static void refuse(m307_table_t *table, const r307_table_source_t *source)
-{
-    table->refused = *source;
-}
-
 static int is_current(m307_table_t *table, const r307_table_source_t *source)
 {
     m307_version_t *version = m307_version_acquire(&table->versions);
@@ -44,6 +38,30 @@ static int is_current(m307_table_t *table, const r307_table_source_t *source)
         m307_version_release(version);
     }
     return same;
+}
+
+/* A failure is said once for each version of the source; what the system is
+ * to blame for is tried again. */
+static void compile_source(m307_table_t *table,
+                           const r307_table_source_t *source,
+                           apr_pool_t *ptemp, server_rec *s)
+{
+    int level = is_same_source(source, &table->deferred) ? APLOG_DEBUG
+                                                         : APLOG_ERR;
+
+    switch (m307_table_compile(table, ptemp, s, level)) {
+    case M307_BAD_SOURCE:
+        table->refused = *source;
+        return;
+    case M307_NOT_NOW:
+        table->deferred = *source;
+        return;
+    default:
+        memset(&table->refused, 0, sizeof table->refused);
+        memset(&table->deferred, 0, sizeof table->deferred);
+        apr_atomic_inc32(&generations[table->number]);
+        m307_table_follow(table, s);
+    }
 }
 
 static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
@@ -59,7 +77,7 @@ static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
             ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "R307-0630: table %s: "
                          "the source '%s' cannot be read; the last good "
                          "table serves on", table->name, table->spec.path);
-            refuse(table, &source);
+            table->refused = source;
         }
         return;
     }
@@ -68,13 +86,7 @@ static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
         || apr_time_now() - (apr_time_t)source.mtime < SETTLE) {
         return;
     }
-    if (!m307_table_compile(table, ptemp, s, APLOG_ERR)) {
-        refuse(table, &source);
-        return;
-    }
-    memset(&table->refused, 0, sizeof table->refused);
-    apr_atomic_inc32(&generations[table->number]);
-    m307_table_follow(table, s);
+    compile_source(table, &source, ptemp, s);
 }
 
 static void check_tables(const apr_array_header_t *tables, apr_pool_t *pool,

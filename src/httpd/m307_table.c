@@ -202,8 +202,8 @@ static void log_report(const m307_table_t *table,
                  "compiled: %s", table->name, err->text);
 }
 
-int m307_table_compile(m307_table_t *table, apr_pool_t *ptemp, server_rec *s,
-                       int level)
+m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
+                                   server_rec *s, int level)
 {
     r307_table_report_t report;
     r307_error_t err = { ptemp, NULL };
@@ -212,13 +212,13 @@ int m307_table_compile(m307_table_t *table, apr_pool_t *ptemp, server_rec *s,
     if (r307_table_compile(&table->spec, table->file, ptemp, &report, &err)
         != APR_SUCCESS) {
         log_report(table, &report, &err, s, level);
-        return 0;
+        return report.bad_lines ? M307_BAD_SOURCE : M307_NOT_NOW;
     }
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "R307-0622: table %s: %u "
                  "rules compiled from %s in %" APR_TIME_T_FMT " ms",
                  table->name, (unsigned)report.rules, table->spec.path,
                  apr_time_as_msec(apr_time_now() - begin));
-    return 1;
+    return M307_COMPILED;
 }
 
 static int open_version(m307_table_t *table, int verify, apr_pool_t *pool,
@@ -333,6 +333,7 @@ static int open_table(m307_table_t *table, const char *dir, apr_pool_t *pconf,
     return reuse(table, &source, ptemp)
            || (m307_table_compile(table, ptemp, s,
                                   APLOG_STARTUP | APLOG_CRIT)
+               == M307_COMPILED
                && m307_table_load(table, 0, s));
 }
 

@@ -35,10 +35,12 @@ typedef struct m307_table_t {
 
     /* this process */
     m307_versions_t versions;
-    apr_uint32_t generation;    /* of the current version */
+    volatile apr_uint32_t generation;   /* of the current version */
     volatile apr_uint32_t busy; /* a thread is opening a new one */
     apr_time_t next_check;      /* watchdog */
     r307_table_source_t refused;    /* the last source found bad */
+    r307_table_source_t deferred;   /* the last that the system, not its own
+                                     * lines, kept from being compiled */
 } m307_table_t;
 
 /* All tables of the configuration being read; array of m307_table_t *. */
@@ -77,9 +79,15 @@ static inline apr_uint32_t m307_refresh_generation(const m307_table_t *table)
 /* Map the compiled file and make it current. 0 and a log line on failure. */
 int m307_table_load(m307_table_t *table, int verify, server_rec *s);
 
-/* Compile the source. 0 and log lines on failure. */
-int m307_table_compile(m307_table_t *table, apr_pool_t *ptemp, server_rec *s,
-                       int level);
+typedef enum m307_compiled_t {
+    M307_COMPILED,
+    M307_BAD_SOURCE,            /* will stay so until it is changed */
+    M307_NOT_NOW                /* a full disk, say; worth another try */
+} m307_compiled_t;
+
+/* Compile the source. What goes wrong is logged at that level. */
+m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
+                                   server_rec *s, int level);
 
 /* Is there a newer generation? Then map it, unless another thread does. */
 void m307_table_follow(m307_table_t *table, server_rec *s);
