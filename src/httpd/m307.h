@@ -69,6 +69,9 @@ void *m307_config_create_dir(apr_pool_t *pool, char *dir);
 void *m307_config_merge_dir(apr_pool_t *pool, void *base, void *over);
 m307_server_conf_t *m307_config_server(const server_rec *s);
 m307_dir_conf_t *m307_config_dir(const request_rec *r);
+/* What the configuration being read has gathered under that name: an array of
+ * pointers, which goes with pconf. */
+apr_array_header_t *m307_config_list(apr_pool_t *pconf, const char *key);
 /* The set that rules written in this context go into. It is frozen when all
  * directives have been read; one in a request's pool never is. */
 r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,

@@ -16,19 +16,22 @@ m307_dir_conf_t *m307_config_dir(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &redirect307_module);
 }
 
-#define SETS_KEY "mod_redirect307:sets"
+apr_array_header_t *m307_config_list(apr_pool_t *pconf, const char *key)
+{
+    void *list;
 
-/* Sets to be frozen; array of r307_ruleset_t *. */
+    apr_pool_userdata_get(&list, key, pconf);
+    if (!list) {
+        list = apr_array_make(pconf, 8, sizeof(void *));
+        apr_pool_userdata_setn(list, key, NULL, pconf);
+    }
+    return list;
+}
+
+/* Sets to be frozen; r307_ruleset_t *. */
 static apr_array_header_t *all_sets(apr_pool_t *pconf)
 {
-    void *sets;
-
-    apr_pool_userdata_get(&sets, SETS_KEY, pconf);
-    if (!sets) {
-        sets = apr_array_make(pconf, 16, sizeof(r307_ruleset_t *));
-        apr_pool_userdata_setn(sets, SETS_KEY, NULL, pconf);
-    }
-    return sets;
+    return m307_config_list(pconf, "mod_redirect307:sets");
 }
 
 void m307_config_freeze(apr_pool_t *pconf)

@@ -243,19 +243,10 @@ static apr_status_t acquire(m307_source_t *source, request_rec *r,
 
 /* ---- Redirect307File ---- */
 
-#define FILES_KEY "mod_redirect307:files"
-
-/* Rule files named in the server's configuration; array of rulefile_t *. */
+/* Rule files named in the server's configuration; rulefile_t *. */
 static apr_array_header_t *all_files(apr_pool_t *pconf)
 {
-    void *files;
-
-    apr_pool_userdata_get(&files, FILES_KEY, pconf);
-    if (!files) {
-        files = apr_array_make(pconf, 4, sizeof(rulefile_t *));
-        apr_pool_userdata_setn(files, FILES_KEY, NULL, pconf);
-    }
-    return files;
+    return m307_config_list(pconf, "mod_redirect307:files");
 }
 
 int m307_file_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)

@@ -9,8 +9,6 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#define TABLES_KEY "mod_redirect307:tables"
-
 /* Tables up to this size are read through and compared with their checksum
  * at startup; larger ones would hold up a restart. */
 #define VERIFY_MAX ((apr_uint64_t)64 << 20)
@@ -19,14 +17,7 @@
 
 apr_array_header_t *m307_table_all(apr_pool_t *pconf)
 {
-    void *tables;
-
-    apr_pool_userdata_get(&tables, TABLES_KEY, pconf);
-    if (!tables) {
-        tables = apr_array_make(pconf, 4, sizeof(m307_table_t *));
-        apr_pool_userdata_setn(tables, TABLES_KEY, NULL, pconf);
-    }
-    return tables;
+    return m307_config_list(pconf, "mod_redirect307:tables");
 }
 
 m307_table_t *m307_table_find(apr_pool_t *pconf, const char *name)
