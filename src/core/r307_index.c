@@ -476,23 +476,6 @@ const char *r307_index_check(const r307_index_info_t *info,
     return NULL;
 }
 
-const r307_record_t *r307_index_record(const r307_index_t *index,
-                                       r307_ref_t ref)
-{
-    apr_uint64_t at = (apr_uint64_t)(ref - 1) * 4;
-    const r307_record_t *rec;
-
-    if (ref == 0 || at + sizeof *rec > index->info.records_len) {
-        return NULL;
-    }
-    rec = (const r307_record_t *)(index->records + at);
-    if (at + sizeof *rec + rec->host_len + rec->path_len + rec->target_len
-        + rec->name_len > index->info.records_len) {
-        return NULL;
-    }
-    return rec;
-}
-
 typedef r307_walk_list_t list_t;
 
 /* What is looked for: a host, and the first `depth` segments of uri. */
@@ -505,41 +488,56 @@ typedef struct wanted_t {
     int doubled;
 } wanted_t;
 
-static int has_key(const r307_record_t *rec, const wanted_t *want)
+/* Paths that do not compare byte by byte: doubled slashes in the request, a
+ * final slash in the record. */
+static int __attribute__((noinline)) has_segments(const r307_record_t *rec,
+                                                  const wanted_t *want)
 {
     const char *path = r307_record_path(rec);
 
-    if (rec->host_len != want->host_len
-        || memcmp(r307_record_host(rec), want->host, want->host_len) != 0) {
-        return 0;
-    }
-    if (!want->doubled && rec->path_len == want->end) {
-        return memcmp(path, want->uri, want->end) == 0;
-    }
     return depth_of(path, rec->path_len) == want->depth
            && same_segments(path, rec->path_len, want->uri, want->end,
                             want->depth);
 }
 
-/* The first record of the key. */
-static inline r307_ref_t find(const r307_index_t *index, apr_uint64_t hash,
-                       const wanted_t *want)
+static inline int has_key(const r307_record_t *rec, const wanted_t *want)
 {
-    apr_uint64_t i = first_slot(&index->info, hash), n;
-    apr_uint32_t tag = (apr_uint32_t)(hash >> 32);
+    if (rec->host_len != want->host_len
+        || (rec->host_len && memcmp(r307_record_host(rec), want->host,
+                                    want->host_len) != 0)) {
+        return 0;
+    }
+    return rec->path_len == want->end && !want->doubled
+        ? memcmp(r307_record_path(rec), want->uri, want->end) == 0
+        : has_segments(rec, want);
+}
 
-    /* Bounded, should a damaged file have no empty slot. */
-    for (n = index->info.slot_count; n > 0 && index->slots[i].ref; n--) {
-        if (index->slots[i].tag == tag) {
-            const r307_record_t *rec =
-                r307_index_record(index, index->slots[i].ref);
+/* The first record of the key. */
+static inline __attribute__((always_inline))
+const r307_record_t *find(const r307_index_t *index, apr_uint64_t hash,
+                          const wanted_t *want)
+{
+    const r307_slot_t *slot = index->slots + first_slot(&index->info, hash);
+    const r307_slot_t *end = index->slots + index->info.slot_count;
+    apr_uint32_t tag = (apr_uint32_t)(hash >> 32);
+    int wrapped = 0;
+
+    while (slot->ref) {
+        if (slot->tag == tag) {
+            const r307_record_t *rec = r307_index_record(index, slot->ref);
             if (rec && has_key(rec, want)) {
-                return index->slots[i].ref;
+                return rec;
             }
         }
-        i = i + 1 < index->info.slot_count ? i + 1 : 0;
+        /* Twice around: a damaged file without an empty slot. */
+        if (++slot == end) {
+            if (wrapped++) {
+                break;
+            }
+            slot = index->slots;
+        }
     }
-    return 0;
+    return NULL;
 }
 
 typedef struct prober_t {
@@ -548,33 +546,22 @@ typedef struct prober_t {
     wanted_t want;
 } prober_t;
 
-static void add_list(const prober_t *pr, r307_ref_t ref)
-{
-    r307_walk_t *walk = pr->walk;
-    const r307_record_t *rec = r307_index_record(walk->index, ref);
-    list_t *list = &walk->lists[walk->nlists];
-
-    if (rec) {
-        list->first = list->next = ref;
-        list->order = rec->order;
-        list->end = (apr_uint32_t)pr->want.end;
-        walk->nlists++;
-    }
-}
-
 /* name: as keys have it, with "*." for a wildcard; len 0 for no host. */
 static inline __attribute__((always_inline))
 void probe(prober_t *pr, const char *name, apr_size_t len)
 {
     const r307_index_t *index = pr->walk->index;
     apr_uint64_t host = len ? hash_host(name, len) : 0;
-    r307_ref_t ref;
+    const r307_record_t *rec;
 
     pr->want.host = name;
     pr->want.host_len = len;
-    ref = find(index, hash_key(&index->info, pr->path, host), &pr->want);
-    if (ref) {
-        add_list(pr, ref);
+    rec = find(index, hash_key(&index->info, pr->path, host), &pr->want);
+    if (rec) {
+        list_t *list = &pr->walk->lists[pr->walk->nlists++];
+
+        list->first = list->next = rec;
+        list->end = (apr_uint32_t)pr->want.end;
     }
 }
 
@@ -729,14 +716,14 @@ static apr_size_t rest_of(const r307_walk_t *walk, const list_t *list,
 
 /* Move the list to its next record. A damaged link that leads back would be
  * endless; orders must rise. */
-static void advance(const r307_walk_t *walk, list_t *list)
+static inline void advance(const r307_walk_t *walk, list_t *list)
 {
-    const r307_record_t *rec = r307_index_record(walk->index, list->next);
-    const r307_record_t *next =
-        rec && rec->next ? r307_index_record(walk->index, rec->next) : NULL;
+    const r307_record_t *rec = list->next;
 
-    list->next = next && next->order >= list->order ? rec->next : 0;
-    list->order = next ? next->order : 0;
+    list->next = rec->next ? r307_index_record(walk->index, rec->next) : NULL;
+    if (list->next && list->next->order < rec->order) {
+        list->next = NULL;
+    }
 }
 
 static list_t *lowest(const r307_walk_t *walk)
@@ -746,30 +733,31 @@ static list_t *lowest(const r307_walk_t *walk)
 
     for (i = 0; i < walk->nlists; i++) {
         list_t *list = &walk->lists[i];
-        if (list->next && (!best || list->order < best->order)) {
+        if (list->next
+            && (!best || list->next->order < best->next->order)) {
             best = list;
         }
     }
     return best;
 }
 
-static const r307_record_t *next_first(r307_walk_t *walk)
+static inline const r307_record_t *next_first(r307_walk_t *walk)
 {
-    list_t *list;
+    for (;;) {
+        list_t *list = walk->nlists == 1 ? walk->lists : lowest(walk);
+        const r307_record_t *rec = list ? list->next : NULL;
 
-    while ((list = lowest(walk)) != NULL) {
-        const r307_record_t *rec = r307_index_record(walk->index, list->next);
-        apr_uint32_t order = list->order + 1;
-
-        walk->rest = rest_of(walk, list, rec);
+        if (!rec) {
+            return NULL;
+        }
         advance(walk, list);
         /* a rule that is filed under several of the request's hosts */
-        if (order != walk->last) {
-            walk->last = order;
+        if (rec->order + 1 != walk->last) {
+            walk->last = rec->order + 1;
+            walk->rest = rest_of(walk, list, rec);
             return rec;
         }
     }
-    return NULL;
 }
 
 static const r307_record_t *next_of_kind(r307_walk_t *walk,
@@ -778,11 +766,11 @@ static const r307_record_t *next_of_kind(r307_walk_t *walk,
     for (; walk->at < walk->nlists; walk->at++) {
         list_t *list = &walk->lists[walk->at];
         while (list->next) {
-            const r307_record_t *rec =
-                r307_index_record(walk->index, list->next);
+            const r307_record_t *rec = list->next;
+
             advance(walk, list);
-            walk->rest = rest_of(walk, list, rec);
             if (rec->kind == kind) {
+                walk->rest = rest_of(walk, list, rec);
                 return rec;
             }
         }
@@ -795,9 +783,7 @@ static void rewind_lists(r307_walk_t *walk)
     int i;
 
     for (i = 0; i < walk->nlists; i++) {
-        list_t *list = &walk->lists[i];
-        list->next = list->first;
-        list->order = r307_index_record(walk->index, list->first)->order;
+        walk->lists[i].next = walk->lists[i].first;
     }
     walk->at = 0;
     walk->phase++;

@@ -129,8 +129,19 @@ const char *r307_index_check(const r307_index_info_t *info,
                              apr_uint64_t slots_room);
 
 /* The record, or NULL when ref leads outside (a damaged file). */
-const r307_record_t *r307_index_record(const r307_index_t *index,
-                                       r307_ref_t ref);
+static inline const r307_record_t *r307_index_record(
+    const r307_index_t *index, r307_ref_t ref)
+{
+    apr_uint64_t at = ((apr_uint64_t)ref - 1) * 4;
+    const r307_record_t *rec;
+
+    if (ref == 0 || at + sizeof *rec > index->info.records_len) {
+        return NULL;
+    }
+    rec = (const r307_record_t *)(index->records + at);
+    return at + sizeof *rec + rec->host_len + rec->path_len + rec->target_len
+        + rec->name_len > index->info.records_len ? NULL : rec;
+}
 
 static inline const char *r307_record_host(const r307_record_t *rec)
 {
@@ -154,9 +165,8 @@ static inline const char *r307_record_name(const r307_record_t *rec)
 
 /* The records of one key that the request falls under. */
 typedef struct r307_walk_list_t {
-    r307_ref_t first;           /* of the key */
-    r307_ref_t next;            /* not yet returned */
-    apr_uint32_t order;         /* of next */
+    const r307_record_t *first; /* of the key */
+    const r307_record_t *next;  /* not yet returned; NULL at the end */
     apr_uint32_t end;           /* of the key in uri */
 } r307_walk_list_t;
 

@@ -162,8 +162,10 @@ apr_status_t r307_regex_match(const r307_regex_t *re, const char *subject,
     pcre2_match_data *data;
     int rc;
 
-    if (len < re->literal.len
-        || memcmp(subject, re->literal.bytes, re->literal.len) != 0) {
+    /* Longer than the slash that every path begins with. */
+    if (re->literal.len > 1
+        && (len < re->literal.len
+            || memcmp(subject, re->literal.bytes, re->literal.len) != 0)) {
         return APR_NOTFOUND;
     }
     data = match_data(re, scratch, pool);
