@@ -542,15 +542,29 @@ const r307_record_t *find(const r307_index_t *index, apr_uint64_t hash,
 
 typedef struct prober_t {
     r307_walk_t *walk;
-    apr_uint64_t path;          /* hash of the segments */
+    apr_pool_t *pool;
+    int room;                   /* of walk->lists */
+    const char *host;           /* of the request, or NULL */
+    apr_uint64_t path;          /* hash of the segments so far */
     wanted_t want;
 } prober_t;
+
+static void __attribute__((noinline)) make_room(prober_t *pr)
+{
+    r307_walk_list_t *lists = apr_palloc(pr->pool, 2 * (apr_size_t)pr->room
+                                         * sizeof *lists);
+
+    memcpy(lists, pr->walk->lists, (apr_size_t)pr->room * sizeof *lists);
+    pr->walk->lists = lists;
+    pr->room *= 2;
+}
 
 /* name: as keys have it, with "*." for a wildcard; len 0 for no host. */
 static inline __attribute__((always_inline))
 void probe(prober_t *pr, const char *name, apr_size_t len)
 {
-    const r307_index_t *index = pr->walk->index;
+    r307_walk_t *walk = pr->walk;
+    const r307_index_t *index = walk->index;
     apr_uint64_t host = len ? hash_host(name, len) : 0;
     const r307_record_t *rec;
 
@@ -558,48 +572,55 @@ void probe(prober_t *pr, const char *name, apr_size_t len)
     pr->want.host_len = len;
     rec = find(index, hash_key(&index->info, pr->path, host), &pr->want);
     if (rec) {
-        list_t *list = &pr->walk->lists[pr->walk->nlists++];
+        r307_walk_list_t *list;
 
+        if (walk->nlists == pr->room) {
+            make_room(pr);
+        }
+        list = &walk->lists[walk->nlists++];
         list->first = list->next = rec;
         list->end = (apr_uint32_t)pr->want.end;
     }
 }
 
-/* The host itself, then "*.parent", longest first. Out of line, to keep its
- * buffer off the stack of everybody else. */
-static void __attribute__((noinline)) probe_hosts(prober_t *pr,
-                                                  const char *host)
+/* "*.parent", shortest first, then the host itself: lists are read from the
+ * last to the first. Out of line, to keep its buffer off everybody else's
+ * stack. */
+static void __attribute__((noinline)) probe_hosts(prober_t *pr)
 {
     char name[260] = "*";
-    const char *dot;
+    apr_size_t len = strlen(pr->host), at;
 
-    probe(pr, host, strlen(host));
-    if (!(pr->walk->index->info.flags & R307_INDEX_WILDCARDS)) {
+    if (len >= sizeof name - 1) {
         return;
     }
-    for (dot = strchr(host, '.'); dot && dot[1]; dot = strchr(dot + 1, '.')) {
-        apr_size_t n = strlen(dot);
-        if (n < sizeof name - 1) {
-            memcpy(name + 1, dot, n);
-            probe(pr, name, n + 1);
+    if (pr->walk->index->info.flags & R307_INDEX_WILDCARDS) {
+        for (at = len; at-- > 0;) {
+            if (pr->host[at] == '.' && at + 1 < len) {
+                memcpy(name + 1, pr->host + at, len - at);
+                probe(pr, name, len - at + 1);
+            }
         }
     }
+    probe(pr, pr->host, len);
 }
 
-static int count_dots(const char *host)
+/* The keys that end at this boundary. */
+static void __attribute__((noinline)) probe_all(prober_t *pr,
+                                                apr_uint64_t path,
+                                                apr_size_t end,
+                                                apr_uint32_t depth,
+                                                int doubled)
 {
-    int n = 0;
-
-    for (; *host; host++) {
-        n += *host == '.';
+    pr->path = path;
+    pr->want.end = end;
+    pr->want.depth = depth;
+    pr->want.doubled = doubled;
+    probe(pr, "", 0);
+    if (pr->host) {
+        probe_hosts(pr);
     }
-    return n;
 }
-
-typedef struct boundary_t {
-    apr_uint64_t hash;          /* of all segments up to here */
-    apr_uint32_t end;           /* offset in uri */
-} boundary_t;
 
 /* Hash the segment at p, as hash_bytes() does, while looking for its end,
  * which is returned. */
@@ -631,78 +652,47 @@ static inline const char *hash_segment(apr_uint64_t *hash, const char *p,
     return p + n;
 }
 
-/* Hash each run of whole segments. Returns the last boundary, at most max
- * segments deep; the root is the one before `at`. *doubled: slashes in a row
- * were met. */
-static inline boundary_t *find_boundaries(const char *uri, apr_size_t len,
-                                          apr_uint32_t max, boundary_t *at,
-                                          int *doubled)
-{
-    const char *p = uri + 1, *end = uri + len;
-    const boundary_t *last = at + max;
-    apr_uint64_t h = HASH_SEED;
-
-    at->hash = h;
-    at->end = 1;
-    for (; at < last && p < end; p++) {
-        if (*p == '/') {
-            *doubled = 1;
-            continue;
-        }
-        p = hash_segment(&h, p, end);
-        at++;
-        at->hash = h;
-        at->end = (apr_uint32_t)(p - uri);
-    }
-    return at;
-}
-
-/* The hosts that keys may name for this request: itself and its parents. */
-static int count_hosts(const r307_index_t *index, const char **host)
-{
-    if (!(index->info.flags & R307_INDEX_HOSTS) || !*host
-        || strlen(*host) > 255) {
-        *host = NULL;
-        return 1;
-    }
-    return 2 + count_dots(*host);
-}
-
 void r307_walk_begin(r307_walk_t *walk, const r307_index_t *index,
                      const char *host, const char *uri, apr_size_t uri_len,
                      apr_pool_t *pool)
 {
-    boundary_t at[R307_INDEX_DEPTH_MAX + 1];
-    int doubled = 0, depth, hosts = count_hosts(index, &host);
-    apr_uint64_t depths;
+    const char *p = uri + 1, *end = uri + uri_len;
+    /* Bit 0: do any keys end here? Shifted by one with each segment; when it
+     * is 0 no deeper keys are left. */
+    apr_uint64_t depths = index->info.depths, h = HASH_SEED;
+    apr_uint32_t depth = 0;
+    int doubled = 0;
     prober_t pr;
 
-    depth = (int)(find_boundaries(uri, uri_len, index->info.max_depth, at,
-                                  &doubled) - at);
     walk->index = index;
     walk->nlists = 0;
-    walk->lists = (depth + 1) * hosts <= R307_WALK_LISTS ? walk->few
-        : apr_palloc(pool, (apr_size_t)(depth + 1) * (apr_size_t)hosts
-                     * sizeof *walk->lists);
+    walk->lists = walk->few;
     pr.walk = walk;
+    pr.pool = pool;
+    pr.room = R307_WALK_LISTS;
+    pr.host = index->info.flags & R307_INDEX_HOSTS ? host : NULL;
     pr.want.uri = uri;
-    pr.want.doubled = doubled;
-    /* Deepest first, at the depths that have keys. */
-    depths = index->info.depths & ((APR_UINT64_C(2) << depth) - 1);
-    while (depths) {
-        depth = 63 - __builtin_clzll(depths);
-        depths ^= APR_UINT64_C(1) << depth;
-        pr.path = at[depth].hash;
-        pr.want.depth = (apr_uint32_t)depth;
-        pr.want.end = at[depth].end;
-        if (host) {
-            probe_hosts(&pr, host);
+    if (depths & 1) {
+        probe_all(&pr, h, 1, 0, 0);
+    }
+    for (; (depths >>= 1) != 0 && p < end; p++) {
+        while (p < end && *p == '/') {
+            doubled = 1;
+            p++;
         }
-        probe(&pr, "", 0);
+        if (p == end) {
+            break;
+        }
+        p = hash_segment(&h, p, end);
+        depth++;
+        if (depths & 1) {
+            probe_all(&pr, h, (apr_size_t)(p - uri), depth, doubled);
+        }
     }
     if (walk->nlists) {
         walk->doubled = doubled;
-        walk->at = walk->phase = 0;
+        walk->at = walk->nlists - 1;
+        walk->phase = 0;
         walk->last = 0;
     }
 }
@@ -763,7 +753,7 @@ static inline const r307_record_t *next_first(r307_walk_t *walk)
 static const r307_record_t *next_of_kind(r307_walk_t *walk,
                                          r307_rule_kind_t kind)
 {
-    for (; walk->at < walk->nlists; walk->at++) {
+    for (; walk->at >= 0; walk->at--) {
         list_t *list = &walk->lists[walk->at];
         while (list->next) {
             const r307_record_t *rec = list->next;
@@ -785,7 +775,7 @@ static void rewind_lists(r307_walk_t *walk)
     for (i = 0; i < walk->nlists; i++) {
         walk->lists[i].next = walk->lists[i].first;
     }
-    walk->at = 0;
+    walk->at = walk->nlists - 1;
     walk->phase++;
 }
 

@@ -176,7 +176,7 @@ typedef struct r307_walk_list_t {
  * private but for rest. */
 typedef struct r307_walk_t {
     const r307_index_t *index;
-    r307_walk_list_t *lists;    /* deepest first */
+    r307_walk_list_t *lists;    /* deepest last */
     r307_walk_list_t few[R307_WALK_LISTS];
     int nlists;
     int at;                     /* SPECIFIC: list being read */
