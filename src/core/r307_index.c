@@ -341,6 +341,20 @@ static apr_status_t reserve(r307_indexer_t *ix, apr_size_t size,
     return APR_SUCCESS;
 }
 
+static apr_uint32_t flag_of(r307_rule_kind_t kind)
+{
+    switch (kind) {
+    case R307_RULE_EXACT:
+        return R307_INDEX_EXACTS;
+    case R307_RULE_PREFIX:
+        return R307_INDEX_PREFIXES;
+    case R307_RULE_REGEX:
+        return R307_INDEX_REGEXES;
+    default:
+        return 0;
+    }
+}
+
 static void note_depth(r307_index_info_t *info, const r307_record_t *rec)
 {
     apr_uint32_t depth = depth_of(r307_record_path(rec), rec->path_len);
@@ -355,9 +369,7 @@ static void note_depth(r307_index_info_t *info, const r307_record_t *rec)
             info->flags |= R307_INDEX_WILDCARDS;
         }
     }
-    if (rec->kind == R307_RULE_REGEX) {
-        info->flags |= R307_INDEX_REGEXES;
-    }
+    info->flags |= flag_of((r307_rule_kind_t)rec->kind);
     info->rules++;
 }
 
@@ -786,7 +798,9 @@ static const r307_record_t *next_specific(r307_walk_t *walk)
     const r307_record_t *rec;
 
     while (walk->phase < 2) {
-        rec = next_of_kind(walk, kinds[walk->phase]);
+        r307_rule_kind_t kind = kinds[walk->phase];
+        rec = walk->index->info.flags & flag_of(kind)
+            ? next_of_kind(walk, kind) : NULL;
         if (rec) {
             return rec;
         }

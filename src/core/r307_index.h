@@ -68,7 +68,9 @@ typedef struct r307_index_info_t {
 
 #define R307_INDEX_HOSTS     1  /* some keys have a host */
 #define R307_INDEX_WILDCARDS 2  /* some of those begin with "*." */
-#define R307_INDEX_REGEXES   4
+#define R307_INDEX_REGEXES   4  /* some records are of this kind; likewise */
+#define R307_INDEX_EXACTS    8
+#define R307_INDEX_PREFIXES  16
 
 /* Keys deeper than this are cut to it: what is found is still right, only
  * less is told apart. */
