@@ -209,64 +209,107 @@ static apr_status_t add_line(compiler_t *c, char *text)
     return rv;
 }
 
-/* Take the end of line off; 0 when the line was cut by its ceiling. */
-static int end_line(char *text, apr_size_t len, int at_eof)
-{
-    if (len && text[len - 1] == '\n') {
-        text[--len] = '\0';
-        if (len && text[len - 1] == '\r') {
-            text[len - 1] = '\0';
-        }
-        return 1;
-    }
-    return at_eof;
-}
-
 static const char line_too_long[] =
     "R307-0511: the line is longer than 65535 bytes; split it";
 static const char line_has_nul[] =
     "R307-0512: the line holds a NUL byte; a rule file is text";
 
-static apr_status_t read_line(compiler_t *c, apr_file_t *f, char *text)
-{
-    apr_status_t rv = apr_file_gets(text, R307_RULEFILE_LINE_MAX + 2, f);
-    apr_size_t len;
-    char rest[512];
+/* The file, a window of it at a time. */
+typedef struct window_t {
+    apr_file_t *file;
+    char *data;                 /* WINDOW bytes and one for a terminator */
+    apr_size_t begin, end;      /* what has not been handed out */
+    int at_eof;
+} window_t;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    c->line++;
-    len = strlen(text);
-    if (end_line(text, len, apr_file_eof(f) == APR_EOF)) {
-        if (c->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0) {
-            memmove(text, text + 3, strlen(text + 3) + 1);
+#define WINDOW ((apr_size_t)4 * (R307_RULEFILE_LINE_MAX + 1))
+
+/* Make room at the end of the window and read. */
+static apr_status_t refill(window_t *w)
+{
+    apr_size_t n;
+    apr_status_t rv;
+
+    memmove(w->data, w->data + w->begin, w->end - w->begin);
+    w->end -= w->begin;
+    w->begin = 0;
+    n = WINDOW - w->end;
+    rv = apr_file_read_full(w->file, w->data + w->end, n, &n);
+    w->end += n;
+    w->at_eof = rv == APR_EOF;
+    return rv == APR_EOF ? APR_SUCCESS : rv;
+}
+
+/* The next line without its end, NUL-terminated; APR_EOF when there is no
+ * more. A line over the ceiling is handed out in pieces, all but the last
+ * with *more set. */
+static apr_status_t next_line(window_t *w, char **line, apr_size_t *len,
+                              int *more)
+{
+    char *newline = memchr(w->data + w->begin, '\n', w->end - w->begin);
+    apr_status_t rv;
+
+    if (!newline && !w->at_eof) {
+        if ((rv = refill(w)) != APR_SUCCESS) {
+            return rv;
         }
-        return add_line(c, text);
+        newline = memchr(w->data, '\n', w->end);
     }
-    add_error(c, len > R307_RULEFILE_LINE_MAX ? line_too_long : line_has_nul,
-              c->pool);
-    while (!strchr(text, '\n')
-           && apr_file_gets(rest, sizeof rest, f) == APR_SUCCESS) {
-        if (strchr(rest, '\n')) {
-            break;
-        }
+    if (w->begin == w->end) {
+        return APR_EOF;
     }
+    *line = w->data + w->begin;
+    *len = (newline ? (apr_size_t)(newline - w->data) : w->end) - w->begin;
+    *more = !newline && !w->at_eof;
+    w->begin += *len + (newline != NULL);
+    if (!*more && *len && (*line)[*len - 1] == '\r') {
+        (*len)--;
+    }
+    (*line)[*len] = '\0';
     return APR_SUCCESS;
+}
+
+static apr_status_t take_line(compiler_t *c, char *text, apr_size_t len)
+{
+    if (len > R307_RULEFILE_LINE_MAX) {
+        add_error(c, line_too_long, c->pool);
+        return APR_SUCCESS;
+    }
+    if (memchr(text, '\0', len)) {
+        add_error(c, line_has_nul, c->pool);
+        return APR_SUCCESS;
+    }
+    if (c->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+    }
+    return add_line(c, text);
 }
 
 static apr_status_t read_lines(compiler_t *c, apr_file_t *f)
 {
-    char *text = apr_palloc(c->pool, R307_RULEFILE_LINE_MAX + 2);
-    apr_status_t rv = APR_SUCCESS;
+    window_t w = { f, apr_palloc(c->pool, WINDOW + 1), 0, 0, 0 };
+    int more = 0, continued;
+    apr_status_t rv;
+    apr_size_t len;
+    char *text;
 
-    while (rv == APR_SUCCESS) {
-        rv = read_line(c, f, text);
+    for (;;) {
+        continued = more;
+        rv = next_line(&w, &text, &len, &more);
+        if (rv != APR_SUCCESS) {
+            return rv == APR_EOF ? APR_SUCCESS : rv;
+        }
+        if (!continued) {
+            c->line++;
+            rv = take_line(c, text, len);
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
         if (c->line % LINES_PER_POOL == 0) {
             apr_pool_clear(c->line_pool);
         }
     }
-    return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
 static apr_status_t open_source(const r307_table_spec_t *spec,
@@ -274,10 +317,12 @@ static apr_status_t open_source(const r307_table_spec_t *spec,
                                 r307_table_source_t *source,
                                 r307_error_t *err)
 {
-    apr_status_t rv = apr_file_open(f, spec->path, APR_FOPEN_READ
-                                    | APR_FOPEN_BUFFERED, 0, pool);
+    apr_status_t rv = r307_table_stat(spec, pool, source);
     char why[120];
 
+    if (rv == APR_SUCCESS) {
+        rv = apr_file_open(f, spec->path, APR_FOPEN_READ, 0, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = r307_table_source_of(spec, *f, source);
     }
@@ -294,7 +339,6 @@ static apr_status_t open_source(const r307_table_spec_t *spec,
                               "configuration", spec->path, source->size,
                               (unsigned long)spec->size_max);
     }
-    apr_file_buffer_set(*f, apr_palloc(pool, 65536), 65536);
     return APR_SUCCESS;
 }
 

@@ -717,13 +717,13 @@ static apr_size_t rest_of(const r307_walk_t *walk, const list_t *list,
 }
 
 /* Move the list to its next record. A damaged link that leads back would be
- * endless; orders must rise. */
+ * endless: within a key orders rise. */
 static inline void advance(const r307_walk_t *walk, list_t *list)
 {
     const r307_record_t *rec = list->next;
 
     list->next = rec->next ? r307_index_record(walk->index, rec->next) : NULL;
-    if (list->next && list->next->order < rec->order) {
+    if (list->next && list->next->order <= rec->order) {
         list->next = NULL;
     }
 }

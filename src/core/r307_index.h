@@ -102,7 +102,8 @@ typedef struct r307_entry_t {
 r307_indexer_t *r307_indexer_create(apr_pool_t *pool, apr_size_t expected,
                                     apr_uint32_t hash_mask);
 
-/* Entries must come in ascending order of record.order. APR_ENOSPC: strings
+/* Entries must come in ascending order of record.order; with the same order
+ * they must have different hosts. APR_ENOSPC: strings
  * over 65,535 bytes or too many records; APR_ENOMEM. *ref, when not NULL,
  * names the new record. */
 apr_status_t r307_indexer_add(r307_indexer_t *ix, const r307_entry_t *entry,

@@ -33,7 +33,6 @@ static void pool_free(void *block, void *pool)
     (void)pool;                 /* goes with the pool */
 }
 
-/* Memory of the JIT is PCRE2's own and does not come from the pool. */
 static apr_status_t cleanup(void *code)
 {
     pcre2_code_free(code);
@@ -72,9 +71,10 @@ apr_status_t r307_regex_compile(apr_pool_t *pool, const char *pattern,
     int code;
     PCRE2_SIZE offset;
 
+    /* PCRE2's own memory: it frees what it used while compiling, which a
+     * pool would keep. */
     re->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                             pcre_options(flags), &code, &offset,
-                             pcre2_compile_context_create(memory));
+                             pcre_options(flags), &code, &offset, NULL);
     if (!re->code) {
         return compile_failed(pattern, code, offset, err);
     }

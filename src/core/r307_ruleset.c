@@ -97,6 +97,23 @@ static const char *host_key(const r307_host_pattern_t *pattern,
     return key;
 }
 
+/* host=a,a */
+static int is_repeated(const apr_array_header_t *hosts, int n)
+{
+    const r307_host_pattern_t *all =
+        (const r307_host_pattern_t *)hosts->elts;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (all[i].subdomains == all[n].subdomains
+            && r307_authority_same_host(all[i].name, all[i].len, all[n].name,
+                                        all[n].len)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static apr_status_t file_rule(r307_indexer_t *ix, const r307_ruleset_t *set,
                               int i)
 {
@@ -115,9 +132,12 @@ static apr_status_t file_rule(r307_indexer_t *ix, const r307_ruleset_t *set,
         return r307_indexer_add(ix, &entry, NULL);
     }
     for (n = 0; n < hosts->nelts && rv == APR_SUCCESS; n++) {
-        entry.host = host_key(&APR_ARRAY_IDX(hosts, n, r307_host_pattern_t),
-                              set->pool);
-        rv = r307_indexer_add(ix, &entry, NULL);
+        if (!is_repeated(hosts, n)) {
+            entry.host = host_key(&APR_ARRAY_IDX(hosts, n,
+                                                 r307_host_pattern_t),
+                                  set->pool);
+            rv = r307_indexer_add(ix, &entry, NULL);
+        }
     }
     return rv;
 }

@@ -58,7 +58,14 @@ static void fill_source(const r307_table_spec_t *spec,
         | (apr_uint64_t)(spec->allowed_hosts != NULL) << 2;
 }
 
-#define SOURCE_FACTS (APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_IDENT)
+#define SOURCE_FACTS (APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_IDENT \
+                      | APR_FINFO_TYPE)
+
+/* A pipe would be waited for, and a device could be endless. */
+static apr_status_t only_regular(const apr_finfo_t *info)
+{
+    return info->filetype == APR_REG ? APR_SUCCESS : APR_EINVAL;
+}
 
 apr_status_t r307_table_stat(const r307_table_spec_t *spec, apr_pool_t *pool,
                              r307_table_source_t *out)
@@ -66,6 +73,9 @@ apr_status_t r307_table_stat(const r307_table_spec_t *spec, apr_pool_t *pool,
     apr_finfo_t info;
     apr_status_t rv = apr_stat(&info, spec->path, SOURCE_FACTS, pool);
 
+    if (rv == APR_SUCCESS) {
+        rv = only_regular(&info);
+    }
     if (rv == APR_SUCCESS) {
         fill_source(spec, &info, out);
     }
@@ -78,6 +88,9 @@ apr_status_t r307_table_source_of(const r307_table_spec_t *spec,
     apr_finfo_t info;
     apr_status_t rv = apr_file_info_get(&info, SOURCE_FACTS, f);
 
+    if (rv == APR_SUCCESS) {
+        rv = only_regular(&info);
+    }
     if (rv == APR_SUCCESS) {
         fill_source(spec, &info, out);
     }

@@ -40,6 +40,14 @@ static int is_current(m307_table_t *table, const r307_table_source_t *source)
     return same;
 }
 
+/* A time in the future says nothing. */
+static int is_being_written(const r307_table_source_t *source)
+{
+    apr_time_t age = apr_time_now() - (apr_time_t)source->mtime;
+
+    return age >= 0 && age < SETTLE;
+}
+
 /* A failure is said once for each version of the source; what the system is
  * to blame for is tried again. */
 static void compile_source(m307_table_t *table,
@@ -81,9 +89,12 @@ static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
         }
         return;
     }
+    if (is_current(table, &source)) {
+        memset(&table->refused, 0, sizeof table->refused);
+        return;
+    }
     if (is_same_source(&source, &table->refused)
-        || is_current(table, &source)
-        || apr_time_now() - (apr_time_t)source.mtime < SETTLE) {
+        || is_being_written(&source)) {
         return;
     }
     compile_source(table, &source, ptemp, s);

@@ -8,12 +8,22 @@
 
 #include "apr_lib.h"
 #include "apr_strings.h"
+#include "unixd.h"
+
+#include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <unistd.h>
 
 /* Tables up to this size are read through and compared with their checksum
  * at startup; larger ones would hold up a restart. */
 #define VERIFY_MAX ((apr_uint64_t)64 << 20)
 
 #define TABLE_NAME_MAX 64
+
+/* A process that cannot map a new table tries again after this. */
+#define RETRY apr_time_from_sec(10)
 
 apr_array_header_t *m307_table_all(apr_pool_t *pconf)
 {
@@ -193,6 +203,27 @@ static void log_report(const m307_table_t *table,
                  "compiled: %s", table->name, err->text);
 }
 
+/* Compiled by root (at startup, by configtest), mapped by children. */
+static void give_to_children(const char *file, server_rec *s)
+{
+    if (geteuid() == 0
+        && lchown(file, ap_unixd_config.user_id, ap_unixd_config.group_id)
+           != 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, APR_FROM_OS_ERROR(errno),
+                     s, "R307-0626: the table file '%s' cannot "
+                     "be given to httpd's User", file);
+    }
+}
+
+/* What compiling took goes back to the system now: this process may serve
+ * for weeks. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
                                    server_rec *s, int level)
 {
@@ -200,11 +231,15 @@ m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
     r307_error_t err = { ptemp, NULL };
     apr_time_t begin = apr_time_now();
 
-    if (r307_table_compile(&table->spec, table->file, ptemp, &report, &err)
-        != APR_SUCCESS) {
+    apr_status_t rv = r307_table_compile(&table->spec, table->file, ptemp,
+                                         &report, &err);
+
+    give_memory_back();
+    if (rv != APR_SUCCESS) {
         log_report(table, &report, &err, s, level);
         return report.bad_lines ? M307_BAD_SOURCE : M307_NOT_NOW;
     }
+    give_to_children(table->file, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "R307-0622: table %s: %u "
                  "rules compiled from %s in %" APR_TIME_T_FMT " ms",
                  table->name, (unsigned)report.rules, table->spec.path,
@@ -260,13 +295,16 @@ void m307_table_follow(m307_table_t *table, server_rec *s)
         || apr_atomic_cas32(&table->busy, 1, 0) != 0) {
         return;
     }
-    if (generation != table->generation) {
+    if (generation != table->generation && apr_time_now() >= table->next_try) {
         if (m307_table_load(table, 0, s)) {
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "R307-0624: table %s: "
                          "generation %u is in use", table->name,
                          (unsigned)generation);
+            table->generation = generation;
         }
-        table->generation = generation;
+        else {
+            table->next_try = apr_time_now() + RETRY;
+        }
     }
     apr_atomic_set32(&table->busy, 0);
 }

@@ -37,6 +37,7 @@ typedef struct m307_table_t {
     m307_versions_t versions;
     volatile apr_uint32_t generation;   /* of the current version */
     volatile apr_uint32_t busy; /* a thread is opening a new one */
+    apr_time_t next_try;        /* not to be opened again before; 0 */
     apr_time_t next_check;      /* watchdog */
     r307_table_source_t refused;    /* the last source found bad */
     r307_table_source_t deferred;   /* the last that the system, not its own

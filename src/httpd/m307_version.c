@@ -9,17 +9,21 @@
  */
 #include "httpd/m307_version.h"
 
-/* A late visitor may bring refs to 0 once more; `live` lets only one
- * through. */
-void m307_version_retire(m307_version_t *version)
+#define DYING (~(apr_uint32_t)0)
+
+/* A late visitor may bring refs to 0 once more, and the slot may have been
+ * used again since the visitor saw it: the token lets one through, and only
+ * for what it came for. */
+void m307_version_retire(m307_version_t *version, apr_uint32_t token)
 {
-    if (apr_atomic_cas32(&version->live, 2, 1) == 1) {
+    if (token != 0 && token != DYING
+        && apr_atomic_cas32(&version->token, DYING, token) == token) {
         apr_pool_t *pool = version->pool;
 
         version->pool = NULL;
         version->table = NULL;
         apr_pool_destroy(pool);
-        apr_atomic_set32(&version->live, 0);
+        apr_atomic_set32(&version->token, 0);
     }
 }
 
@@ -29,7 +33,7 @@ static m307_version_t *free_slot(m307_versions_t *versions)
 
     for (i = 0; i < M307_VERSIONS; i++) {
         m307_version_t *version = &versions->slots[i];
-        if (apr_atomic_read32(&version->live) == 0) {
+        if (apr_atomic_read32(&version->token) == 0) {
             return version;
         }
     }
@@ -58,7 +62,8 @@ apr_status_t m307_version_install(m307_versions_t *versions,
     version->table = table;
     /* add, not set: a late visitor may be counted in for a moment */
     apr_atomic_inc32(&version->refs);
-    apr_atomic_set32(&version->live, 1);
+    versions->last_token = versions->last_token % (DYING - 1) + 1;
+    apr_atomic_set32(&version->token, versions->last_token);
     replace(versions, version);
     return APR_SUCCESS;
 }

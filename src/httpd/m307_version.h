@@ -21,21 +21,25 @@ typedef struct m307_version_t {
     apr_pool_t *pool;           /* owns the mapping */
     r307_table_t *table;
     volatile apr_uint32_t refs; /* users, and one for being current */
-    volatile apr_uint32_t live; /* 0: free to be used */
+    volatile apr_uint32_t token;    /* another one each time the slot is
+                                     * used; 0: free */
 } m307_version_t;
 
 typedef struct m307_versions_t {
     m307_version_t slots[M307_VERSIONS];
+    apr_uint32_t last_token;
     m307_version_t *volatile current;   /* NULL: none yet */
 } m307_versions_t;
 
-/* The last user has gone: unmap, once. */
-void m307_version_retire(m307_version_t *version);
+/* The last user of what that token stands for has gone: unmap, once. */
+void m307_version_retire(m307_version_t *version, apr_uint32_t token);
 
 static inline void m307_version_release(m307_version_t *version)
 {
+    apr_uint32_t token = version->token;
+
     if (apr_atomic_dec32(&version->refs) == 0) {
-        m307_version_retire(version);
+        m307_version_retire(version, token);
     }
 }
 

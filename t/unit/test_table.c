@@ -258,13 +258,18 @@ static void test_bad_lines(void)
     r307_table_compile_memory(&spec, tap_pool, &table, &report, &err);
     ok(report.nerrors == 1 && strstr(report.errors[0], ":1: R307-0511: "),
        "a line over its ceiling: %s", report.errors[0]);
-    spec.path = put("rules", "/a\0b https://t/\n/b https://t/\n", 27);
+    spec.path = put("rules", "/a\0b https://t/\n/b https://t/\n/c x\0", 35);
     r307_table_compile_memory(&spec, tap_pool, &table, &report, &err);
-    ok(report.nerrors == 1 && strstr(report.errors[0], ":1: R307-0512: "),
-       "a NUL byte: %s", report.nerrors ? report.errors[0] : "not seen");
+    ok(report.nerrors == 2 && strstr(report.errors[0], ":1: R307-0512: ")
+       && strstr(report.errors[1], ":3: R307-0512: "), "NUL bytes: %s",
+       report.nerrors ? report.errors[0] : "not seen");
     spec.size_max = 10;
     r307_table_compile_memory(&spec, tap_pool, &table, &report, &err);
-    is_error(err.text, "R307-0514", "27", "too large");
+    is_error(err.text, "R307-0514", "35", "too large");
+    spec.size_max = 0;
+    spec.path = dir;
+    r307_table_compile_memory(&spec, tap_pool, &table, &report, &err);
+    is_error(err.text, "R307-0513", dir, "not a regular file");
     spec.path = path_of("nosuch");
     r307_table_compile_memory(&spec, tap_pool, &table, &report, &err);
     is_error(err.text, "R307-0513", "nosuch", "a missing source");
