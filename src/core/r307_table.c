@@ -13,6 +13,7 @@
 #include <apr_mmap.h>
 #include <apr_strings.h>
 
+#include <errno.h>
 #include <stddef.h>
 
 /* Option sets that are parsed when the table is opened. Further ones are
@@ -64,7 +65,9 @@ static void fill_source(const r307_table_spec_t *spec,
 /* A pipe would be waited for, and a device could be endless. */
 static apr_status_t only_regular(const apr_finfo_t *info)
 {
-    return info->filetype == APR_REG ? APR_SUCCESS : APR_EINVAL;
+    return info->filetype == APR_REG ? APR_SUCCESS
+        : info->filetype == APR_DIR ? APR_FROM_OS_ERROR(EISDIR)
+        : APR_EINVAL;
 }
 
 apr_status_t r307_table_stat(const r307_table_spec_t *spec, apr_pool_t *pool,

@@ -74,8 +74,8 @@ typedef struct r307_table_report_t {
     int nerrors;
 } r307_table_report_t;
 
-/* The source as it is now. An error of apr_stat(); APR_EINVAL for what is not
- * a regular file. */
+/* The source as it is now. An error of apr_stat(); EISDIR or APR_EINVAL for
+ * what is not a regular file. */
 apr_status_t r307_table_stat(const r307_table_spec_t *spec, apr_pool_t *pool,
                              r307_table_source_t *out);
 

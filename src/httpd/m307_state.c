@@ -24,7 +24,12 @@ static const char *system_error(apr_pool_t *pool, const char *what,
                         what, apr_strerror(saved, why, sizeof why));
 }
 
-/* Children run as User when httpd is started by root. */
+/* Children run as User when httpd is started by root; one of them compiles. */
+static uid_t writer(void)
+{
+    return geteuid() == 0 ? ap_unixd_config.user_id : geteuid();
+}
+
 static int give_to_children(const char *dir)
 {
     return geteuid() != 0
@@ -43,9 +48,8 @@ static const char *judge(const struct stat *st, apr_pool_t *pool,
     else if (st->st_mode & (S_IWGRP | S_IWOTH)) {
         why = "others may write to it (chmod go-w)";
     }
-    else if (st->st_uid != 0 && st->st_uid != geteuid()
-             && st->st_uid != ap_unixd_config.user_id) {
-        why = "it belongs to somebody else (chown it to httpd's User)";
+    else if (st->st_uid != writer()) {
+        why = "it belongs to somebody else than httpd's User (chown it)";
     }
     return !why ? NULL
         : apr_psprintf(pool, "R307-0611: the state directory '%s' is not "
@@ -56,9 +60,15 @@ static const char *judge(const struct stat *st, apr_pool_t *pool,
 const char *m307_state_dir(const char *configured, apr_pool_t *pool,
                            const char **error)
 {
-    const char *dir = configured ? configured
-        : ap_runtime_dir_relative(pool, "redirect307");
+    char *dir = apr_pstrdup(pool, configured ? configured
+                            : ap_runtime_dir_relative(pool, "redirect307"));
+    apr_size_t len = strlen(dir);
     struct stat st;
+
+    /* With a slash behind it, lstat() would follow a link. */
+    while (len > 1 && dir[len - 1] == '/') {
+        dir[--len] = '\0';
+    }
 
     *error = NULL;
     if (mkdir(dir, 0700) == 0) {
