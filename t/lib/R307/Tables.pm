@@ -19,9 +19,9 @@ use R307::Env ();
 use R307::Log ();
 use R307::Table ();
 
-our @EXPORT = qw(change wait_until one_process steady children mappings
-                 descriptors compiled_file table_lines told answer everywhere settled
-                 walk_changes write_sources source_texts allow_overrides);
+our @EXPORT = qw(change wait_until one_process steady allow_overrides
+                 source_texts write_sources children mappings descriptors
+                 compiled_file told answer everywhere settled walk_changes);
 
 # Seconds to wait for what takes one or two looks at the source.
 use constant PATIENCE => $ENV{R307_SLOW} ? 60 : 8;

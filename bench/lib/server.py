@@ -1,0 +1,219 @@
+"""Starts and stops the servers that are measured.
+
+Every server runs as an unprivileged user in a directory of its own, on a
+loopback port that nobody else uses, and is only ever stopped by the process
+id it was started with.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import client
+
+# "nobody" and "nogroup" of Debian; used only when root runs the benchmark.
+NOBODY = 65534
+
+START_SECONDS = 900
+STOP_SECONDS = 300
+
+PROGRAMS = ("httpd", "nginx", "haproxy")
+
+
+class ServerError(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def expand(text, values):
+    """Fill in @NAME@; a name without a value is a mistake in a table."""
+    return re.sub(r"@([A-Z0-9_]+)@", lambda m: values[m.group(1)], text)
+
+
+def _user():
+    if os.geteuid() != 0:
+        return {}
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+def _give_away(directory):
+    if os.geteuid() == 0:
+        for place, _, files in os.walk(directory):
+            os.chown(place, NOBODY, NOBODY)
+            for name in files:
+                os.chown(os.path.join(place, name), NOBODY, NOBODY)
+
+
+def _run(command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
+    if done.returncode != 0:
+        raise ServerError(f"{command[0]}: {done.stdout.decode()[-300:]}")
+
+
+class Site:
+    """The directory of one system with a number of rules: what a server
+    needs to start, any number of times."""
+
+    def __init__(self, bench, system, count, name):
+        self.bench = bench
+        self.system = system
+        self.count = count
+        self.root = os.path.join(bench.scratch, name)
+        for part in ("run", "logs", "htdocs"):
+            os.makedirs(os.path.join(self.root, part))
+        self.rules = self._place_rules()
+        self._write_htaccess()
+        _give_away(self.root)
+
+    def _place_rules(self):
+        if not self.system.rules:
+            return ""
+        rules = self.bench.rules.get(self.system.line, self.count)
+        place = os.path.join(self.root, self.system.rules)
+        if self.system.needs == "httxt2dbm":
+            _run(["httxt2dbm", "-f", "sdbm", "-i", rules, "-o", place])
+        else:
+            os.link(rules, place)
+        return place
+
+    def _write_htaccess(self):
+        name = f"{self.system.template}.htaccess"
+        if os.path.exists(self.bench.conf(name)):
+            shutil.copy(self.bench.conf(name),
+                        os.path.join(self.root, "htdocs", ".htaccess"))
+
+    def values(self, port, mpm):
+        return {"ROOT": self.root, "PORT": str(port), "MPM": mpm,
+                "RULES": self.rules, "LIBEXECDIR": self.bench.libexecdir,
+                "MODULE": self.bench.module, "CONST307": self.bench.const307,
+                "MATCH": "", "MAP": "", "TABLE_OPTIONS": "",
+                **self.system.vars}
+
+    def write_conf(self, port, mpm):
+        names = [f"{self.system.template}.conf"]
+        if self.system.program == "httpd":
+            names.insert(0, "httpd.conf")
+        conf = os.path.join(self.root, "server.conf")
+        with open(conf, "w", encoding="ascii") as out:
+            for name in names:
+                with open(self.bench.conf(name), encoding="ascii") as file:
+                    out.write(expand(file.read(), self.values(port, mpm)))
+        return conf
+
+    def error_log(self):
+        try:
+            with open(os.path.join(self.root, "logs", "error_log"),
+                      encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _command(site, conf, single):
+    program = site.system.program
+    if program == "nginx":
+        return ["nginx", "-p", site.root, "-c", conf,
+                "-e", os.path.join(site.root, "logs", "error_log")]
+    if program == "haproxy":
+        return ["haproxy", "-db", "-f", conf]
+    # -X: one process, no parent.
+    mode = ["-X"] if single else ["-D", "FOREGROUND"]
+    return [site.bench.httpd, *mode, "-d", site.root, "-f", conf]
+
+
+# Running servers, for an end in the middle of a measurement.
+_running = set()
+
+
+def stop_all():
+    for running in list(_running):
+        running.signal(signal.SIGTERM)
+
+
+class Server:
+    """A running server; leave the `with` block to stop it.
+
+    wrapper: what runs the program, for example valgrind and its options.
+    single: one process of the prefork MPM; otherwise a parent and children
+    of the event MPM.
+    """
+
+    def __init__(self, site, wrapper=(), single=False):
+        self.site = site
+        self.port = free_port()
+        conf = site.write_conf(self.port, "prefork" if single else "event")
+        self.output = open(os.path.join(site.root, "output"), "wb")
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [*wrapper, *_command(site, conf, single)], cwd=site.root,
+            stdin=subprocess.DEVNULL, stdout=self.output,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"] + ":/usr/sbin", "LC_ALL": "C"},
+            **_user())
+        _running.add(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def connect(self):
+        try:
+            sock = client.wait_for_listener(
+                self.port, self.started + START_SECONDS, self.alive)
+        except OSError as error:
+            raise ServerError(self._complaint()) from error
+        return client.Connection(sock)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        if self.alive():
+            self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.output.close()
+        _running.discard(self)
+
+    def children(self):
+        """Process ids of the server's children."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and _parent(entry) == self.process.pid:
+                found.append(int(entry))
+        return found
+
+    def _complaint(self):
+        with open(self.output.name, encoding="utf-8",
+                  errors="replace") as file:
+            said = (file.read() + self.site.error_log()).strip()
+        return f"{self.site.system.id} did not start: {said[-600:]}"
+
+
+def _parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
