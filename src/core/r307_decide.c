@@ -138,7 +138,8 @@ static void ask(r307_request_t *req, const r307_ruleset_t *set, int again,
     apr_status_t rv;
 
     r307_search_begin(&search, set, req->host, req->path.uri,
-                      req->path.uri_len, &req->scratch, req->pool);
+                      req->path.uri_len, req->thorough, &req->scratch,
+                      req->pool);
     while ((rv = r307_search_next(&search, &match)) == APR_SUCCESS) {
         if (again && !(match.rule->when && match.rule->when->expr_text)) {
             continue;

@@ -56,6 +56,7 @@ typedef struct r307_request_t {
                                  * computed hosts are never allowed */
     const r307_host_t *server;
     void *ctx;
+    int thorough;               /* trace rules for other hosts, too */
     r307_scratch_t scratch;     /* zero it */
 
     /* Sets that were asked before with this path. Only their rules with

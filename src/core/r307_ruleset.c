@@ -255,7 +255,8 @@ static apr_status_t match_path(r307_search_t *search,
 
 void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
                        const char *host, const char *uri, apr_size_t uri_len,
-                       r307_scratch_t *scratch, apr_pool_t *pool)
+                       int thorough, r307_scratch_t *scratch,
+                       apr_pool_t *pool)
 {
     search->set = set;
     search->uri = uri;
@@ -264,7 +265,8 @@ void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
     search->pool = pool;
     search->doubled = -1;
     search->next = 0;
-    if (set->index) {
+    search->index = thorough && set->rules->nelts ? NULL : set->index;
+    if (search->index) {
         r307_walk_begin(&search->walk, set->index, host, uri, uri_len, pool);
     }
 }
@@ -274,7 +276,7 @@ static const r307_rule_t *next_rule(r307_search_t *search)
     const r307_ruleset_t *set = search->set;
     const r307_record_t *rec;
 
-    if (!set->index) {
+    if (!search->index) {
         return search->next < set->rules->nelts
             ? r307_ruleset_at(set, search->next++) : NULL;
     }
@@ -289,7 +291,7 @@ apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)
 {
     while ((match->rule = next_rule(search)) != NULL) {
         apr_status_t rv = match_path(search, match->rule,
-                                     search->set->index ? search->walk.rest
+                                     search->index ? search->walk.rest
                                                         : 0, match);
         if (rv != APR_NOTFOUND) {
             return rv;

@@ -74,6 +74,7 @@ typedef struct r307_search_t {
     apr_size_t uri_len;
     apr_pool_t *pool;
     r307_scratch_t *scratch;    /* shared by the searches of a request */
+    const r307_index_t *index;  /* NULL: scan */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
                                  * known */
     int next;                   /* scan */
@@ -81,10 +82,13 @@ typedef struct r307_search_t {
 } r307_search_t;
 
 /* host: lower case, no port, or NULL. Rules and captures that a search hands
- * out live in pool or longer. */
+ * out live in pool or longer. thorough: hand out rules for other hosts, too,
+ * for somebody who wants to know why they do not apply; a table's are not
+ * looked through. */
 void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
                        const char *host, const char *uri, apr_size_t uri_len,
-                       r307_scratch_t *scratch, apr_pool_t *pool);
+                       int thorough, r307_scratch_t *scratch,
+                       apr_pool_t *pool);
 
 /*
  * The next candidate, in configuration order, or for a table in order of

@@ -166,6 +166,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->allowed_hosts = req->server->allowed_hosts;
     core->server = &server;
     core->ctx = req;
+    core->thorough = APLOG_R_IS_LEVEL(r, APLOG_TRACE1);
     core->scratch.data = NULL;
     core->asked = NULL;
 }
