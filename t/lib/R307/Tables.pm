@@ -284,8 +284,11 @@ sub everywhere {
 # The same when each process has had the time to notice a new version: while
 # one thread maps it, the others still answer from the old one.
 sub settled {
-    everywhere(@_);
-    return everywhere(@_);
+    my @args = @_;
+    my @got;
+
+    wait_until(PATIENCE, sub { @got = everywhere(@args); return @got == 1 });
+    return @got;
 }
 
 # ---- tables of changes ----
