@@ -115,11 +115,12 @@ class Run:
         pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
         try:
             list(pool.map(self.one, aside))
-        except KeyboardInterrupt:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            server.stop_all()
-            raise
-        pool.shutdown()
+            if sys.exc_info()[0]:
+                _ignore_interrupts()
+                server.stop_all()
+            pool.shutdown()
         for case in self.cases:
             if case.measure not in SIDE_BY_SIDE:
                 self.one(case)
@@ -194,6 +195,7 @@ def measure(args, plan, cases):
         run.all()
         return run.results()
     finally:
+        _ignore_interrupts()
         server.stop_all()
         bench.close()
 
@@ -215,6 +217,12 @@ def act(args):
 
 def _interrupt(*_):
     raise KeyboardInterrupt
+
+
+def _ignore_interrupts():
+    """The second one must not interrupt the cleaning up after the first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def main():

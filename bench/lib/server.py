@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import client
@@ -134,11 +135,14 @@ def _command(site, conf, single):
     return [site.bench.httpd, *mode, "-d", site.root, "-f", conf]
 
 
-# Running servers, for an end in the middle of a measurement.
+# For an end in the middle of a measurement.
 _running = set()
+_closed = threading.Event()
 
 
 def stop_all():
+    """Stop every server, and let none be started any more."""
+    _closed.set()
     for running in list(_running):
         running.signal(signal.SIGTERM)
 
@@ -152,6 +156,8 @@ class Server:
     """
 
     def __init__(self, site, wrapper=(), single=False):
+        if _closed.is_set():
+            raise ServerError("not started: the benchmark is being stopped")
         self.site = site
         self.port = free_port()
         conf = site.write_conf(self.port, "prefork" if single else "event")
