@@ -181,6 +181,43 @@ AC_DEFUN([R307_CHECK_PCRE2], [
   LIBS=$r307_save_LIBS
 ])
 
+# R307_CHECK_JANSSON: for sources of geo facts that are JSON.
+AC_DEFUN([R307_CHECK_JANSSON], [
+  AC_ARG_VAR([JANSSON_CFLAGS], [compiler flags for jansson, overriding pkg-config])
+  AC_ARG_VAR([JANSSON_LIBS], [linker flags for jansson, overriding pkg-config])
+  AC_MSG_CHECKING([for jansson >= 2.7])
+  AS_IF([test -n "$JANSSON_LIBS"], [JANSSON_VERSION="given by JANSSON_LIBS"],
+    [test -n "$PKG_CONFIG" && $PKG_CONFIG --exists 'jansson >= 2.7' 2>/dev/null],
+      [JANSSON_VERSION=`$PKG_CONFIG --modversion jansson`
+       JANSSON_CFLAGS=`$PKG_CONFIG --cflags jansson`
+       JANSSON_LIBS=`$PKG_CONFIG --libs jansson`],
+      [AC_MSG_RESULT([not found])
+       AC_MSG_ERROR([jansson not found: install libjansson-dev (Debian) or jansson-devel])])
+  AC_MSG_RESULT([$JANSSON_VERSION])
+  R307_SYSTEM_INCLUDES([JANSSON_CFLAGS])
+])
+
+# R307_CHECK_MAXMINDDB: optional; without it mmdb: sources are refused.
+AC_DEFUN([R307_CHECK_MAXMINDDB], [
+  AC_ARG_WITH([maxminddb],
+    [AS_HELP_STRING([--without-maxminddb],
+      [do not use libmaxminddb (default: when it is found)])],
+    [], [with_maxminddb=auto])
+  MAXMINDDB_CPPFLAGS=
+  MAXMINDDB_LIBS=
+  AS_IF([test "$with_maxminddb" != no], [
+    AC_CHECK_HEADER([maxminddb.h],
+      [AC_CHECK_LIB([maxminddb], [MMDB_lookup_sockaddr],
+        [MAXMINDDB_CPPFLAGS=-DHAVE_MAXMINDDB=1
+         MAXMINDDB_LIBS=-lmaxminddb])])
+    AS_IF([test -z "$MAXMINDDB_LIBS" && test "$with_maxminddb" != auto],
+      [AC_MSG_ERROR([libmaxminddb not found: install libmaxminddb-dev (Debian) or libmaxminddb-devel])])
+  ])
+  AS_IF([test -n "$MAXMINDDB_LIBS"], [MAXMINDDB=yes], [MAXMINDDB=no])
+  AC_SUBST([MAXMINDDB_CPPFLAGS])
+  AC_SUBST([MAXMINDDB_LIBS])
+])
+
 # R307_ADD_CFLAG(VARIABLE, FLAG): adds FLAG if the compiler takes it silently.
 # -Werror makes clang reject the flags it would only warn about.
 AC_DEFUN([R307_ADD_CFLAG], [
@@ -290,6 +327,8 @@ $PACKAGE_NAME $PACKAGE_VERSION
   apxs         $APXS
   APR          $APR_VERSION, APR-util $APU_VERSION
   PCRE2        $PCRE2_VERSION
+  jansson      $JANSSON_VERSION
+  libmaxminddb $MAXMINDDB
   compiler     $CC $CFLAGS
   warnings     errors: $enable_werror
   sanitizers   $enable_sanitizers${SANITIZE_PRELOAD:+ (preloads $SANITIZE_PRELOAD)}

@@ -20,6 +20,7 @@ NOBODY = 65534
 
 START_SECONDS = 900
 STOP_SECONDS = 300
+NUDGE_SECONDS = 15
 
 PROGRAMS = ("httpd", "nginx", "haproxy")
 
@@ -192,21 +193,48 @@ class Server:
         self.process.send_signal(number)
 
     def stop(self):
+        self._wait_until_idle()
         if self.alive():
             self.signal(signal.SIGTERM)
         try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+            if not self._wait(NUDGE_SECONDS):
+                self._nudge()
+            if not self._wait(STOP_SECONDS):
+                self.process.kill()
+        finally:
             self.process.wait()
-        self.output.close()
-        _running.discard(self)
+            self.output.close()
+            _running.discard(self)
+
+    def _wait(self, seconds):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _wait_until_idle(self):
+        """httpd -X misses a signal that comes between its look at the flag
+        and its wait for connections."""
+        asleep = 0
+        for _ in range(100):
+            asleep = asleep + 1 if _stat(self.process.pid, 0) == "S" else 0
+            if asleep == 3 or not self.alive():
+                return
+            time.sleep(0.02)
+
+    def _nudge(self):
+        """If it has missed it all the same, a connection makes it look."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 5).close()
+        except OSError:
+            pass                    # it is on its way
 
     def children(self):
         """Process ids of the server's children."""
         found = []
         for entry in os.listdir("/proc"):
-            if entry.isdigit() and _parent(entry) == self.process.pid:
+            if entry.isdigit() and _stat(entry, 1) == str(self.process.pid):
                 found.append(int(entry))
         return found
 
@@ -217,9 +245,10 @@ class Server:
         return f"{self.site.system.id} did not start: {said[-600:]}"
 
 
-def _parent(pid):
+def _stat(pid, field):
+    """A field of the process: 0 its state, 1 its parent. None if it ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
+            return file.read().rpartition(")")[2].split()[field]
     except (FileNotFoundError, ProcessLookupError):
         return None

@@ -22,7 +22,7 @@ static int is_ipv6(const char *s, apr_size_t len)
     char text[INET6_ADDRSTRLEN];
     struct in6_addr addr;
 
-    if (len == 0 || len >= sizeof text) {
+    if (len == 0 || len >= sizeof text || memchr(s, '\0', len)) {
         return 0;
     }
     apr_cpystrn(text, s, len + 1);

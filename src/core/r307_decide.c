@@ -130,17 +130,14 @@ static void consider(r307_request_t *req, const r307_match_t *match,
     }
 }
 
-static void ask(r307_request_t *req, const r307_ruleset_t *set, int again,
-                r307_decision_t *out)
+static void __attribute__((noinline)) ask(r307_request_t *req,
+                                          r307_search_t *search, int again,
+                                          r307_decision_t *out)
 {
-    r307_search_t search;
     r307_match_t match;
     apr_status_t rv;
 
-    r307_search_begin(&search, set, req->host, req->path.uri,
-                      req->path.uri_len, req->thorough, &req->scratch,
-                      req->pool);
-    while ((rv = r307_search_next(&search, &match)) == APR_SUCCESS) {
+    while ((rv = r307_search_next(search, &match)) == APR_SUCCESS) {
         if (again && !(match.rule->when && match.rule->when->expr_text)) {
             continue;
         }
@@ -158,6 +155,8 @@ static void ask(r307_request_t *req, const r307_ruleset_t *set, int again,
 void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                  r307_decision_t *out)
 {
+    r307_search_t search;
+
     memset(out, 0, sizeof *out);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
@@ -168,9 +167,12 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                != APR_SUCCESS) {
             end(out, R307_FAILED, NULL, reason);
         }
-        else if (set) {
-            ask(req, set, req->asked && r307_chain_holds(req->asked, chain),
-                out);
+        else if (set && r307_search_begin(&search, set, req->host,
+                                          req->path.uri, req->path.uri_len,
+                                          req->thorough, &req->scratch,
+                                          req->pool)) {
+            ask(req, &search,
+                req->asked && r307_chain_holds(req->asked, chain), out);
         }
     }
 }

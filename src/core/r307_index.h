@@ -2,7 +2,8 @@
 /*
  * The frozen index: from a request's host and path to the rules that could
  * cover it, in one pass over the path and one probe for each depth at which
- * the index holds anything. Cost does not depend on the number of rules.
+ * the index holds anything (r307_walk.h). Cost does not depend on the number
+ * of rules.
  *
  * An index is one block of memory without pointers. It is built once, then
  * only read; it serves from pool memory and from a mapped file alike. Its
@@ -72,6 +73,21 @@ typedef struct r307_index_info_t {
 #define R307_INDEX_EXACTS    8
 #define R307_INDEX_PREFIXES  16
 
+/* The flag that says that some records are of that kind. */
+static inline apr_uint32_t r307_index_kind_flag(r307_rule_kind_t kind)
+{
+    switch (kind) {
+    case R307_RULE_EXACT:
+        return R307_INDEX_EXACTS;
+    case R307_RULE_PREFIX:
+        return R307_INDEX_PREFIXES;
+    case R307_RULE_REGEX:
+        return R307_INDEX_REGEXES;
+    default:
+        return 0;
+    }
+}
+
 /* Keys deeper than this are cut to it: what is found is still right, only
  * less is told apart. */
 #define R307_INDEX_DEPTH_MAX 60
@@ -91,7 +107,8 @@ typedef struct r307_entry_t {
     r307_record_t record;       /* next is ignored, lengths of strings too */
     const char *host;           /* lower case, "*.name", or NULL */
     const char *path;           /* URL-path, or for REGEX and SECTION the
-                                 * key: "" or whole segments */
+                                 * key: "" or whole segments; no doubled
+                                 * slashes */
     const char *target;         /* or NULL */
     const char *name;           /* or NULL */
 } r307_entry_t;
@@ -165,45 +182,5 @@ static inline const char *r307_record_name(const r307_record_t *rec)
 {
     return r307_record_target(rec) + rec->target_len;
 }
-
-/* The records of one key that the request falls under. */
-typedef struct r307_walk_list_t {
-    const r307_record_t *first; /* of the key */
-    const r307_record_t *next;  /* not yet returned; NULL at the end */
-    apr_uint32_t end;           /* of the key in uri */
-} r307_walk_list_t;
-
-#define R307_WALK_LISTS 8       /* more are allocated */
-
-/* Walks the candidates of one request. Stands on the stack; its members are
- * private but for rest. */
-typedef struct r307_walk_t {
-    const r307_index_t *index;
-    r307_walk_list_t *lists;    /* deepest last */
-    r307_walk_list_t few[R307_WALK_LISTS];
-    int nlists;
-    int at;                     /* SPECIFIC: list being read */
-    int phase;                  /* SPECIFIC: exact, prefix, regex */
-    apr_uint32_t last;          /* order of what was returned last, plus 1 */
-    int doubled;                /* slashes in a row, as deep as keys go */
-    apr_size_t rest;            /* of what was returned last: where its path
-                                 * ends in uri, 0 when that must be found
-                                 * out */
-} r307_walk_t;
-
-typedef enum r307_order_t {
-    R307_ORDER_FIRST,           /* ascending record.order */
-    R307_ORDER_SPECIFIC         /* exact, then longest prefix, then regular
-                                 * expressions; within each ascending */
-} r307_order_t;
-
-/* host: lower case, no port, or NULL. */
-void r307_walk_begin(r307_walk_t *walk, const r307_index_t *index,
-                     const char *host, const char *uri, apr_size_t uri_len,
-                     apr_pool_t *pool);
-
-/* The next candidate, NULL at the end. Candidates share the key's segments
- * with the request; whether they cover it is for the caller to test. */
-const r307_record_t *r307_walk_next(r307_walk_t *walk, r307_order_t order);
 
 #endif

@@ -83,6 +83,23 @@ static int has_alternatives(const char *s)
     return 0;
 }
 
+/* Keys hold no slashes in a row, nor do the paths that are compared with
+ * them. */
+static const char *single_slashes(apr_pool_t *pool, const char *s,
+                                  apr_size_t len)
+{
+    char *key = apr_palloc(pool, len + 1);
+    apr_size_t i, n = 0;
+
+    for (i = 0; i < len; i++) {
+        if (s[i] != '/' || n == 0 || key[n - 1] != '/') {
+            key[n++] = s[i];
+        }
+    }
+    key[n] = '\0';
+    return key;
+}
+
 void r307_literal_find(apr_pool_t *pool, const char *pattern, int flags,
                        r307_literal_t *out)
 {
@@ -109,6 +126,6 @@ void r307_literal_find(apr_pool_t *pool, const char *pattern, int flags,
         n--;
     }
     if (n > 0 && bytes[0] == '/') {
-        out->key = apr_pstrmemdup(pool, bytes, n);
+        out->key = single_slashes(pool, bytes, n);
     }
 }

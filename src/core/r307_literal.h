@@ -13,7 +13,8 @@ typedef struct r307_literal_t {
                                  * nothing is known */
     apr_size_t len;
     const char *key;            /* the whole segments of a path among them,
-                                 * without a final slash: "/shop/item" */
+                                 * without a final slash and without slashes
+                                 * in a row: "/shop/item" */
 } r307_literal_t;
 
 /* flags: r307_regex_flags_t. Lives in pool. */

@@ -171,7 +171,7 @@ static void resolve(r307_path_t *path, apr_pool_t *pool)
 
 /* Raw bytes that decoded byte i stands for. A '%' of the decoded path is an
  * octet of its own only where the client sent "%25"; elsewhere it opens an
- * encoded slash that the server kept. */
+ * encoded slash that the server kept, or a broken escape. */
 static apr_size_t raw_width(const r307_path_t *path, apr_size_t i)
 {
     const char *s = path->raw + path->origin[i];
@@ -179,7 +179,9 @@ static apr_size_t raw_width(const r307_path_t *path, apr_size_t i)
     if (*s != '%') {
         return 1;
     }
-    return path->uri[i] != '%' || r307_encode_octet(s) == '%' ? 3 : 1;
+    return path->uri[i] != '%'
+        || (r307_encode_is_octet(s, 3)
+            && r307_encode_octet(s) == '%') ? 3 : 1;
 }
 
 static void append_mapped(const r307_path_t *path, apr_size_t from,

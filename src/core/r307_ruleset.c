@@ -253,11 +253,17 @@ static apr_status_t match_path(r307_search_t *search,
     }
 }
 
-void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
-                       const char *host, const char *uri, apr_size_t uri_len,
-                       int thorough, r307_scratch_t *scratch,
-                       apr_pool_t *pool)
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
+                      const char *host, const char *uri, apr_size_t uri_len,
+                      int thorough, r307_scratch_t *scratch,
+                      apr_pool_t *pool)
 {
+    search->index = thorough && set->rules->nelts ? NULL : set->index;
+    if (search->index
+        && !r307_walk_begin(&search->walk, set->index, set->order, host, uri,
+                            uri_len, pool)) {
+        return 0;
+    }
     search->set = set;
     search->uri = uri;
     search->uri_len = uri_len;
@@ -265,10 +271,7 @@ void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
     search->pool = pool;
     search->doubled = -1;
     search->next = 0;
-    search->index = thorough && set->rules->nelts ? NULL : set->index;
-    if (search->index) {
-        r307_walk_begin(&search->walk, set->index, host, uri, uri_len, pool);
-    }
+    return 1;
 }
 
 static const r307_rule_t *next_rule(r307_search_t *search)
@@ -280,10 +283,7 @@ static const r307_rule_t *next_rule(r307_search_t *search)
         return search->next < set->rules->nelts
             ? r307_ruleset_at(set, search->next++) : NULL;
     }
-    if (search->walk.nlists == 0) {
-        return NULL;
-    }
-    rec = r307_walk_next(&search->walk, set->order);
+    rec = r307_walk_next(&search->walk);
     return rec ? set->make(set->ctx, rec, search->pool) : NULL;
 }
 

@@ -8,9 +8,8 @@
 #ifndef R307_RULESET_H
 #define R307_RULESET_H
 
-#include "core/r307_index.h"
 #include "core/r307_path.h"
-#include "core/r307_rule.h"
+#include "core/r307_walk.h"
 
 typedef struct r307_ruleset_t r307_ruleset_t;
 
@@ -84,11 +83,12 @@ typedef struct r307_search_t {
 /* host: lower case, no port, or NULL. Rules and captures that a search hands
  * out live in pool or longer. thorough: hand out rules for other hosts, too,
  * for somebody who wants to know why they do not apply; a table's are not
- * looked through. */
-void r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
-                       const char *host, const char *uri, apr_size_t uri_len,
-                       int thorough, r307_scratch_t *scratch,
-                       apr_pool_t *pool);
+ * looked through. Returns 0 when no rule of the set can match; then search
+ * must not be used. */
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
+                      const char *host, const char *uri, apr_size_t uri_len,
+                      int thorough, r307_scratch_t *scratch,
+                      apr_pool_t *pool);
 
 /*
  * The next candidate, in configuration order, or for a table in order of

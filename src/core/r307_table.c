@@ -299,7 +299,9 @@ static int is_sound(const r307_record_t *rec)
            && rec->target_len > 0 && rec->authority_len <= rec->target_len
            && (rec->authority_len == 0
                || rec->scheme_len + 3 + rec->port_len < rec->authority_len)
-           && r307_record_path(rec)[0] == '/';
+           && r307_record_path(rec)[0] == '/'
+           /* would match at the NUL that ends a request's path, and go on */
+           && !memchr(r307_record_path(rec), '\0', rec->path_len);
 }
 
 static const r307_rule_t *make_rule(const void *ctx, const r307_record_t *rec,
@@ -387,6 +389,9 @@ static const char *check_header(const r307_table_header_t *h,
     left -= h->index.slot_count * sizeof(r307_slot_t);
     if (h->options_len > left || padded(h->options_len) > left) {
         return "the option sets reach beyond its end";
+    }
+    if (h->options > h->options_len) {
+        return "it counts more option sets than it has room for";
     }
     left -= padded(h->options_len);
     if (left != padded((apr_uint64_t)h->prepared * sizeof(r307_ref_t))) {

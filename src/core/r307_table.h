@@ -21,7 +21,7 @@
 #include "core/r307_ruleset.h"
 #include "core/r307_rulefile.h"
 
-#define R307_TABLE_VERSION 1
+#define R307_TABLE_VERSION 2
 
 /* Bad lines that are remembered for the message; all are counted. */
 #define R307_TABLE_ERRORS_MAX 10

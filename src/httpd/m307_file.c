@@ -21,9 +21,9 @@
 #define CACHE_MAX 256
 
 typedef struct entry_t {
-    apr_pool_t *pool;           /* for path; cleared with it */
+    apr_pool_t *pool;           /* for key; cleared with it */
     apr_pool_t *error_pool;     /* for error */
-    const char *path;
+    const char *key;
     r307_table_source_t source; /* what versions.current was made from, or
                                  * what was refused last */
     m307_versions_t versions;
@@ -34,7 +34,7 @@ typedef struct entry_t {
 
 typedef struct cache_t {
     apr_pool_t *pool;
-    apr_hash_t *entries;        /* path -> entry_t */
+    apr_hash_t *entries;        /* key -> entry_t; see key_of() */
     entry_t *unused;            /* structs are used again, never freed */
     apr_thread_mutex_t *mutex;
 } cache_t;
@@ -82,6 +82,17 @@ void m307_file_child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
+/* What one context may use, another may be refused: nothing is kept for two
+ * that differ in what they may do. */
+static const char *key_of(const rulefile_t *file, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%d%d %" APR_SIZE_T_FMT " %pp %" APR_SIZE_T_FMT
+                        ":%s%s", file->outside, file->spec.ctx != NULL,
+                        file->spec.size_max,
+                        (const void *)file->spec.allowed_hosts,
+                        strlen(file->dir), file->dir, file->spec.path);
+}
+
 /* ---- the cache; its mutex is held ---- */
 
 static entry_t *oldest_entry(apr_pool_t *pool)
@@ -101,18 +112,18 @@ static entry_t *oldest_entry(apr_pool_t *pool)
 
 static void evict(entry_t *entry)
 {
-    apr_hash_set(cache.entries, entry->path, APR_HASH_KEY_STRING, NULL);
+    apr_hash_set(cache.entries, entry->key, APR_HASH_KEY_STRING, NULL);
     m307_version_clear(&entry->versions);
-    entry->path = entry->error = NULL;
+    entry->key = entry->error = NULL;
     apr_pool_clear(entry->pool);
     apr_pool_clear(entry->error_pool);
     entry->next_free = cache.unused;
     cache.unused = entry;
 }
 
-static entry_t *find_entry(const char *path, apr_pool_t *pool)
+static entry_t *find_entry(const char *key, apr_pool_t *pool)
 {
-    entry_t *entry = apr_hash_get(cache.entries, path, APR_HASH_KEY_STRING);
+    entry_t *entry = apr_hash_get(cache.entries, key, APR_HASH_KEY_STRING);
 
     if (entry) {
         return entry;
@@ -130,8 +141,8 @@ static entry_t *find_entry(const char *path, apr_pool_t *pool)
         apr_pool_create(&entry->pool, cache.pool);
         apr_pool_create(&entry->error_pool, cache.pool);
     }
-    entry->path = apr_pstrdup(entry->pool, path);
-    apr_hash_set(cache.entries, entry->path, APR_HASH_KEY_STRING, entry);
+    entry->key = apr_pstrdup(entry->pool, key);
+    apr_hash_set(cache.entries, entry->key, APR_HASH_KEY_STRING, entry);
     return entry;
 }
 
@@ -213,9 +224,6 @@ static void look_at(const rulefile_t *file, apr_pool_t *pool,
         memset(source, 0, sizeof *source);
         source->settings = (apr_uint64_t)rv << 32;
     }
-    source->settings ^= (apr_uint64_t)file->spec.size_max << 16
-                        ^ (apr_uint64_t)file->outside << 15
-                        ^ (apr_uint64_t)(file->spec.ctx != NULL) << 14;
 }
 
 static apr_status_t acquire(m307_source_t *source, request_rec *r,
@@ -223,12 +231,14 @@ static apr_status_t acquire(m307_source_t *source, request_rec *r,
 {
     rulefile_t file = *(rulefile_t *)source;
     r307_table_source_t now;
+    const char *key;
     entry_t *entry;
 
     set_limits(&file, r->server);
+    key = key_of(&file, r->pool);
     look_at(&file, r->pool, &now);
     apr_thread_mutex_lock(cache.mutex);
-    entry = find_entry(file.spec.path, r->pool);
+    entry = find_entry(key, r->pool);
     entry->used = r->request_time;
     if (memcmp(&entry->source, &now, sizeof now) != 0) {
         refresh_entry(entry, &file, &now, r);
@@ -295,6 +305,21 @@ static const char *full_path(const cmd_parms *cmd, const char *path,
     return NULL;
 }
 
+/* The path of such a section is a regular expression. */
+static int in_matching_section(const cmd_parms *cmd)
+{
+    const ap_directive_t *d;
+
+    for (d = cmd->directive->parent; d; d = d->parent) {
+        if (ap_cstr_casecmp(d->directive, "<DirectoryMatch") == 0
+            || (ap_cstr_casecmp(d->directive, "<Directory") == 0
+                && d->args[0] == '~')) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 const char *m307_file_use(cmd_parms *cmd, m307_rules_t *rules,
                           const char *path)
 {
@@ -302,7 +327,8 @@ const char *m307_file_use(cmd_parms *cmd, m307_rules_t *rules,
     const char *err = ap_check_cmd_context(cmd, NOT_IN_LOCATION
                                            | NOT_IN_FILES);
 
-    if (err || !cmd->path || cmd->path[0] != '/') {
+    if (err || !cmd->path || cmd->path[0] != '/'
+        || in_matching_section(cmd)) {
         return "R307-0643: Redirect307File stands in a <Directory> section "
                "or an .htaccess file; for other places define a "
                "Redirect307Table";

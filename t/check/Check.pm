@@ -34,11 +34,11 @@ sub build_env {
 }
 
 # The paths, relative to srcdir, in one of the lists of Makefile.am: core,
-# httpd, unit.
+# httpd, unit, fuzz.
 sub sources {
     my ($list) = @_;
     my %name = (core => 'R307_CORE_SOURCES', httpd => 'R307_HTTPD_SOURCES',
-                unit => 'R307_UNIT_TESTS');
+                unit => 'R307_UNIT_TESTS', fuzz => 'R307_FUZZ_TARGETS');
     return split ' ', _need($name{$list});
 }
 

@@ -31,6 +31,9 @@ same_files('core_sources', [sources('core')],
 same_files('httpd_sources', [sources('httpd')],
            [on_disk('src/httpd/*.c'), on_disk('src/httpd/*.h')]);
 same_files('unit_tests', [sources('unit')], \@unit);
+my @fuzz = map { s/\.c$//r } on_disk('t/fuzz/fuzz_*.c');
+same_files('fuzz_targets', [sources('fuzz')], \@fuzz);
+cmp_ok(scalar @fuzz, '>', 0, 'there are fuzz targets');
 cmp_ok(scalar @unit, '>', 0, 'there are unit tests');
 
 for my $name (split ' ', $ENV{R307_EXTRA_DIST}) {

@@ -65,7 +65,7 @@ for my $name (shipped()) {
     $files++;
 
     # Tables and captured data may hold any byte a client can send.
-    my @rules = $name =~ m{^t/(?:data|htdocs)/}
+    my @rules = $name =~ m{^t/(?:data|htdocs|fuzz/corpus)/}
         ? grep { $_->[1] !~ /^(?:blanks|a carriage)/ } @everywhere
         : @everywhere;
     my $bad = faults($text, @rules);

@@ -224,6 +224,9 @@ sub stop {
     return if !$pid || $self->{owner} != $$;
 
     local ($?, $!);
+    # MPM event closes the sockets of its threads as they are: one that has
+    # just answered may be through with its own, and the child crashes.
+    sleep 0.05;
     kill 'TERM', $pid;
     my $deadline = time + 15;
     while (time < $deadline) {
