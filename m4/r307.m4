@@ -258,6 +258,8 @@ AC_DEFUN([R307_WARNINGS], [
   AC_SUBST([WARN_CFLAGS])
   HIDDEN_CFLAGS=
   R307_ADD_CFLAG([HIDDEN_CFLAGS], [-fvisibility=hidden])
+  dnl A redirect makes some twenty calls into APR and the C library.
+  R307_ADD_CFLAG([HIDDEN_CFLAGS], [-fno-plt])
   HIDDEN_CFLAGS=${HIDDEN_CFLAGS# }
   AC_SUBST([HIDDEN_CFLAGS])
 ])

@@ -74,12 +74,18 @@ static void add_octet(r307_buf_t *buf, unsigned char c)
 static inline apr_size_t legal_run(const char *s, const char *end,
                                    r307_component_t in)
 {
-    const char *p = s;
+    const unsigned char *p = (const unsigned char *)s;
+    const unsigned char *stop = (const unsigned char *)end;
 
-    while (p < end && (legal[(unsigned char)*p] & in)) {
+    /* four at a time: a redirect spends much of its time here */
+    while (stop - p >= 4
+           && (legal[p[0]] & legal[p[1]] & legal[p[2]] & legal[p[3]] & in)) {
+        p += 4;
+    }
+    while (p < stop && (legal[*p] & in)) {
         p++;
     }
-    return (apr_size_t)(p - s);
+    return (apr_size_t)((const char *)p - s);
 }
 
 static void encode_rest(r307_buf_t *buf, const char *s, const char *end,

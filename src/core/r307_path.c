@@ -156,10 +156,6 @@ static void resolve(r307_path_t *path, apr_pool_t *pool)
     if (!path->raw) {
         return;
     }
-    if (is_same(path)) {
-        path->state = R307_PATH_SAME;
-        return;
-    }
     len = r307_path_raw_len(path->raw);
     units = apr_palloc(pool, (len + 1) * sizeof *units);
     if (try_map(path, len, units, 1, 1) || try_map(path, len, units, 0, 1)
@@ -197,22 +193,32 @@ static void append_mapped(const r307_path_t *path, apr_size_t from,
     }
 }
 
-void r307_path_append(r307_path_t *path, apr_size_t from, apr_size_t to,
-                      r307_component_t in, r307_buf_t *buf, apr_pool_t *pool)
+static void __attribute__((noinline)) append_other(
+    r307_path_t *path, apr_size_t from, apr_size_t to, r307_component_t in,
+    r307_buf_t *buf, apr_pool_t *pool)
 {
     if (path->state == R307_PATH_NEW) {
         resolve(path, pool);
     }
-    switch (path->state) {
-    case R307_PATH_SAME:
-        r307_encode_text(buf, path->uri + from, to - from, in);
-        break;
-    case R307_PATH_MAPPED:
+    if (path->state == R307_PATH_MAPPED) {
         append_mapped(path, from, to, in, buf);
-        break;
-    default:
+    }
+    else {
         r307_encode_data(buf, path->uri + from, to - from, in);
-        break;
+    }
+}
+
+void r307_path_append(r307_path_t *path, apr_size_t from, apr_size_t to,
+                      r307_component_t in, r307_buf_t *buf, apr_pool_t *pool)
+{
+    if (path->state == R307_PATH_NEW && path->raw && is_same(path)) {
+        path->state = R307_PATH_SAME;
+    }
+    if (path->state == R307_PATH_SAME) {
+        r307_encode_text(buf, path->uri + from, to - from, in);
+    }
+    else {
+        append_other(path, from, to, in, buf, pool);
     }
 }
 

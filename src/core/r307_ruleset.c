@@ -202,21 +202,29 @@ int r307_chain_holds(const r307_chain_t *chain, const r307_chain_t *link)
 
 /* ---- searching ---- */
 
-/* rest: what the index knows already, or 0. */
-static apr_size_t covered(r307_search_t *search, const r307_rule_t *rule,
-                          apr_size_t rest)
+static apr_size_t __attribute__((noinline)) covered_doubled(
+    r307_search_t *search, const r307_rule_t *rule)
 {
-    if (!rest) {
-        rest = r307_path_prefix(search->uri, 0, rule->path, rule->path_len);
+    if (search->doubled < 0) {
+        search->doubled = r307_path_is_doubled(search->uri);
+    }
+    return search->doubled
+        ? r307_path_prefix(search->uri, 1, rule->path, rule->path_len) : 0;
+}
+
+/* rest: what the index knows already, or 0. */
+static inline apr_size_t covered(r307_search_t *search,
+                                 const r307_rule_t *rule, apr_size_t rest)
+{
+    const char *uri = search->uri;
+    apr_size_t len = rule->path_len;
+
+    if (!rest && len <= search->uri_len && memcmp(uri, rule->path, len) == 0
+        && (uri[len] == '/' || uri[len] == '\0' || uri[len - 1] == '/')) {
+        rest = len;
     }
     if (!rest && search->doubled) {
-        if (search->doubled < 0) {
-            search->doubled = r307_path_is_doubled(search->uri);
-        }
-        if (search->doubled) {
-            rest = r307_path_prefix(search->uri, 1, rule->path,
-                                    rule->path_len);
-        }
+        rest = covered_doubled(search, rule);
     }
     return rest;
 }

@@ -7,9 +7,9 @@
 
 #include "core/r307_hash.h"
 
-#define ONES    APR_UINT64_C(0x0101010101010101)
-#define HIGHS   APR_UINT64_C(0x8080808080808080)
-#define SLASHES (ONES * '/')
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef r307_walk_list_t list_t;
 
@@ -20,14 +20,6 @@ typedef struct wanted_t {
     const char *host;           /* of the request; NULL: keys have none */
     const char *uri;            /* without doubled slashes */
 } wanted_t;
-
-/* The high bit of each byte that is a slash. */
-static inline apr_uint64_t find_slashes(apr_uint64_t word)
-{
-    apr_uint64_t x = word ^ SLASHES;
-
-    return ~(((x & ~HIGHS) + ~HIGHS) | x) & HIGHS;
-}
 
 /* Is the record's key the first `end` bytes of uri? Its path may have a
  * final slash, and go on where keys are cut. */
@@ -161,14 +153,92 @@ static void __attribute__((noinline)) probe(const wanted_t *want,
     }
 }
 
-/* Fewer than eight bytes from p to end; mostly there are enough before. */
-static inline apr_uint64_t last_word(const char *uri, const char *p,
-                                     const char *end)
-{
-    apr_size_t n = (apr_size_t)(end - p);
+/* ---- finding slashes ---- */
 
-    return n > 0 && end - uri >= 8 ? r307_hash_word(end - 8) >> (64 - 8 * n)
-                                   : r307_hash_short_word(p, n);
+/* Bit i: is p[i] a slash? n: 0 to 16 bytes. */
+static inline unsigned slash_bits(const char *p, apr_size_t n)
+{
+    unsigned bits = 0;
+
+    while (n-- > 0) {
+        bits = bits << 1 | (p[n] == '/');
+    }
+    return bits;
+}
+
+/* The same for the 16 bytes at p. */
+static inline unsigned slash_bits_16(const char *p)
+{
+#ifdef __SSE2__
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes,
+                                                      _mm_set1_epi8('/')));
+#else
+    return slash_bits(p, 16);
+#endif
+}
+
+/* The slashes of a path, one after the other. */
+typedef struct slashes_t {
+    const char *begin;          /* of the path */
+    const char *end;
+    const char *at;             /* 16 bytes that are being looked at */
+    apr_uint64_t bits;          /* slashes in them that are still to come */
+} slashes_t;
+
+static inline unsigned look(const slashes_t *s)
+{
+    apr_size_t n = (apr_size_t)(s->end - s->at);
+
+    if (n >= 16) {
+        return slash_bits_16(s->at);
+    }
+    return s->end - s->begin >= 16
+        ? slash_bits_16(s->end - 16) >> (16 - n) : slash_bits(s->at, n);
+}
+
+/* The next one, or the path's end. */
+static inline const char *next_slash(slashes_t *s)
+{
+    const char *slash;
+
+    while (!s->bits) {
+        s->at += 16;
+        if (s->at >= s->end) {
+            return s->end;
+        }
+        s->bits = look(s);
+    }
+    slash = s->at + (apr_size_t)__builtin_ctzll(s->bits);
+    s->bits &= s->bits - 1;
+    return slash;
+}
+
+/* ---- probing ---- */
+
+/* A path's hash so far: of its whole words up to `at`. */
+typedef struct hasher_t {
+    const char *uri;
+    const char *at;
+    apr_uint64_t hash;
+} hasher_t;
+
+/* The hash of what lies before end. */
+static inline apr_uint64_t hash_to(hasher_t *h, const char *end)
+{
+    apr_size_t n;
+    apr_uint64_t last;
+
+    for (; end - h->at >= 8; h->at += 8) {
+        h->hash = r307_hash_mix(h->hash, r307_hash_word(h->at));
+    }
+    n = (apr_size_t)(end - h->at);
+    /* mostly there are enough bytes before to load a whole word */
+    last = n > 0 && end - h->uri >= 8
+        ? r307_hash_word(end - 8) >> (64 - 8 * n)
+        : r307_hash_short_word(h->at, n);
+    return r307_hash_mix(h->hash, last);
 }
 
 /*
@@ -179,42 +249,29 @@ static inline apr_uint64_t last_word(const char *uri, const char *p,
 static inline int probe_path(const wanted_t *want, const char *uri,
                              apr_size_t len)
 {
-    const char *p = uri + 1, *end = uri + len - (uri[len - 1] == '/');
+    const char *p = uri + 1, *end = uri + len, *slash;
+    slashes_t slashes = { uri, end, p, 0 };
     /* Bit 0: do any keys end here? Shifted by one with each segment; when it
      * is 0 no deeper keys are left. */
     apr_uint64_t depths = want->walk->index->info.depths;
-    apr_uint64_t h = R307_HASH_SEED, before = 0x80, word, slashes, bit;
+    hasher_t h = { uri, p, R307_HASH_SEED };
     apr_uint32_t depth = 0;
 
     if (depths & 1) {
-        probe(want, h, 1, 0);
+        probe(want, h.hash, 1, 0);
     }
-    for (depths >>= 1; depths && p <= end && len > 1; p += 8) {
-        if (end - p >= 8) {
-            word = r307_hash_word(p);
-            slashes = find_slashes(word);
-        }
-        else {
-            /* the end is a boundary, too */
-            word = last_word(uri, p, end);
-            slashes = find_slashes(word)
-                      | APR_UINT64_C(0x80) << 8 * (end - p);
-        }
-        if (slashes & (slashes << 8 | before)) {
+    slashes.bits = look(&slashes);
+    while ((depths >>= 1) != 0 && p < end) {
+        slash = next_slash(&slashes);
+        if (slash == p) {
             return 0;
         }
-        before = slashes >> 56;
-        for (; slashes; slashes ^= bit) {
-            bit = slashes & (0 - slashes);
-            depth++;
-            if (depths & 1) {
-                probe(want, r307_hash_mix(h, word & ((bit >> 7) - 1)),
-                      (apr_size_t)(p - uri)
-                      + ((apr_size_t)__builtin_ctzll(bit) >> 3), depth);
-            }
-            depths >>= 1;
+        depth++;
+        if (depths & 1) {
+            probe(want, hash_to(&h, slash), (apr_size_t)(slash - uri),
+                  depth);
         }
-        h = r307_hash_mix(h, word);
+        p = slash + 1;
     }
     return 1;
 }

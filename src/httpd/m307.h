@@ -118,6 +118,7 @@ typedef struct m307_request_t {
     const m307_server_conf_t *server;
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
+    int level;                  /* of the log */
     int has_self;               /* self is filled */
     r307_self_t self;
     m307_held_t *held;          /* versions of tables counted in; NULL:

@@ -105,10 +105,17 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
     request_rec *r = req->r;
     const char *name = lasting_name(req, d->rule);
 
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                  "R307-0401: rule %s sends %s %s to %s", name, r->method,
-                  r->uri, d->location);
-    apr_table_setn(r->headers_out, "Location", d->location);
+    if (req->level >= APLOG_DEBUG) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                      "R307-0401: rule %s sends %s %s to %s", name, r->method,
+                      r->uri, d->location);
+    }
+    if (apr_is_empty_table(r->headers_out)) {
+        apr_table_addn(r->headers_out, "Location", d->location);
+    }
+    else {
+        apr_table_setn(r->headers_out, "Location", d->location);
+    }
     apr_table_addn(r->notes, "redirect307-target", d->location);
     note_rule(r, name);
     if (d->rule->cache != R307_CACHE_UNSET
@@ -179,8 +186,6 @@ static int answer(m307_request_t *req, const r307_decision_t *decision)
         return DECLINED;
     case R307_STOP:
         return pass(req, decision);
-    case R307_REDIRECT:
-        return redirect(req, decision);
     case R307_REFUSED:
         return refuse(req->r, decision);
     case R307_TOO_LONG:
@@ -198,8 +203,8 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision)
     if (req->vary) {
         set_vary(req);
     }
-    if (dry && decision->outcome == R307_REDIRECT) {
-        return dry_run(req->r, decision);
+    if (decision->outcome == R307_REDIRECT) {
+        return dry ? dry_run(req->r, decision) : redirect(req, decision);
     }
     status = answer(req, decision);
     return dry && status != DECLINED ? OK : status;

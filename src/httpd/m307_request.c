@@ -11,15 +11,18 @@
 
 /* The path of the request-target as it came, NULL when it has none.
  * Absolute-form has scheme and host before it (RFC 9112 section 3.2.2). */
-static const char *raw_path(const request_rec *r)
+static const char *absolute_path(const char *url)
+{
+    const char *s = url ? strstr(url, "://") : NULL;
+
+    return s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
+}
+
+static inline const char *raw_path(const request_rec *r)
 {
     const char *s = r->unparsed_uri;
 
-    if (!s || *s == '/') {
-        return s;
-    }
-    s = strstr(s, "://");
-    return s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
+    return s && *s == '/' ? s : absolute_path(s);
 }
 
 request_rec *m307_request_original(request_rec *r)
@@ -113,6 +116,31 @@ static const r307_self_t *self(void *ctx)
     return me;
 }
 
+static const r307_ruleset_t *hold(m307_request_t *req,
+                                  m307_version_t *version)
+{
+    m307_held_t *held = !req->held ? &req->first_held
+        : apr_palloc(req->r->pool, sizeof *held);
+
+    held->version = version;
+    held->next = req->held;
+    req->held = held;
+    return r307_table_rules(version->table);
+}
+
+static apr_status_t __attribute__((noinline)) current_file(
+    m307_request_t *req, m307_source_t *source, const r307_ruleset_t **set,
+    const char **reason)
+{
+    m307_version_t *version;
+    apr_status_t rv = source->acquire(source, req->r, &version, reason);
+
+    if (rv == APR_SUCCESS && version) {
+        *set = hold(req, version);
+    }
+    return rv;
+}
+
 /* r307_request_t.current */
 static apr_status_t current(void *ctx, void *changing,
                             const r307_ruleset_t **set, const char **reason)
@@ -120,18 +148,15 @@ static apr_status_t current(void *ctx, void *changing,
     m307_request_t *req = ctx;
     m307_source_t *source = changing;
     m307_version_t *version;
-    apr_status_t rv = source->acquire(source, req->r, &version, reason);
 
-    if (rv == APR_SUCCESS && version) {
-        m307_held_t *held = !req->held ? &req->first_held
-            : apr_palloc(req->r->pool, sizeof *held);
-
-        held->version = version;
-        held->next = req->held;
-        req->held = held;
-        *set = r307_table_rules(version->table);
+    if (source->acquire) {
+        return current_file(req, source, set, reason);
     }
-    return rv;
+    version = m307_table_acquire((m307_table_t *)source, req->r->server);
+    if (version) {
+        *set = hold(req, version);
+    }
+    return APR_SUCCESS;
 }
 
 /* The first, which is the last of the list, is released by the caller. */
@@ -166,7 +191,8 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->allowed_hosts = req->server->allowed_hosts;
     core->server = &server;
     core->ctx = req;
-    core->thorough = APLOG_R_IS_LEVEL(r, APLOG_TRACE1);
+    req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);
+    core->thorough = req->level >= APLOG_TRACE1;
     core->scratch.data = NULL;
     core->asked = NULL;
 }

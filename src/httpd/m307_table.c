@@ -118,19 +118,6 @@ static int is_table_name(const char *s)
     return n > 0 && s[n] == '\0' && n <= TABLE_NAME_MAX;
 }
 
-static apr_status_t acquire(m307_source_t *source, request_rec *r,
-                            m307_version_t **version, const char **reason)
-{
-    m307_table_t *table = (m307_table_t *)source;
-
-    (void)reason;
-    if (m307_refresh_generation(table) != table->generation) {
-        m307_table_follow(table, r->server);
-    }
-    *version = m307_version_acquire(&table->versions);
-    return APR_SUCCESS;
-}
-
 const char *m307_table_define(cmd_parms *cmd, int argc, char *const argv[])
 {
     m307_table_t *table = apr_pcalloc(cmd->pool, sizeof *table);
@@ -155,7 +142,6 @@ const char *m307_table_define(cmd_parms *cmd, int argc, char *const argv[])
         return apr_psprintf(cmd->temp_pool, "R307-0606: '%s' is not a source "
                             "of a table; write file:PATH", argv[1]);
     }
-    table->source.acquire = acquire;
     table->name = argv[0];
     table->spec.path = ap_server_root_relative(cmd->pool, argv[1] + 5);
     table->spec.regex_flags = m307_directives_regex_flags(1);

@@ -13,7 +13,8 @@
 /* What a chain's `changing` points to. */
 typedef struct m307_source_t {
     /* The version of the moment, counted in; NULL: no rules. An error with
-     * *reason when not even an earlier version can be had. Any thread. */
+     * *reason when not even an earlier version can be had. Any thread. A
+     * table has none: see m307_table_acquire(). */
     apr_status_t (*acquire)(struct m307_source_t *source, request_rec *r,
                             m307_version_t **version, const char **reason);
 } m307_source_t;
@@ -92,6 +93,17 @@ m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
 
 /* Is there a newer generation? Then map it, unless another thread does. */
 void m307_table_follow(m307_table_t *table, server_rec *s);
+
+/* The version of the moment, counted in, or NULL. Any thread. Every request
+ * comes this way, and nearly all find nothing new. */
+static inline m307_version_t *m307_table_acquire(m307_table_t *table,
+                                                 server_rec *s)
+{
+    if (m307_refresh_generation(table) != table->generation) {
+        m307_table_follow(table, s);
+    }
+    return m307_version_acquire(&table->versions);
+}
 
 /* ---- m307_state.c: the directory of compiled files ---- */
 

@@ -61,7 +61,7 @@ apr_status_t m307_version_install(m307_versions_t *versions,
     version->pool = pool;
     version->table = table;
     /* add, not set: a late visitor may be counted in for a moment */
-    apr_atomic_inc32(&version->refs);
+    __atomic_add_fetch(&version->refs, 1, __ATOMIC_SEQ_CST);
     versions->last_token = versions->last_token % (DYING - 1) + 1;
     apr_atomic_set32(&version->token, versions->last_token);
     replace(versions, version);

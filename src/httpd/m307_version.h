@@ -20,7 +20,8 @@
 typedef struct m307_version_t {
     apr_pool_t *pool;           /* owns the mapping */
     r307_table_t *table;
-    volatile apr_uint32_t refs; /* users, and one for being current */
+    apr_uint32_t refs;          /* users, and one for being current; counted
+                                 * in line, since every request counts */
     volatile apr_uint32_t token;    /* another one each time the slot is
                                      * used; 0: free */
 } m307_version_t;
@@ -38,7 +39,7 @@ static inline void m307_version_release(m307_version_t *version)
 {
     apr_uint32_t token = version->token;
 
-    if (apr_atomic_dec32(&version->refs) == 0) {
+    if (__atomic_sub_fetch(&version->refs, 1, __ATOMIC_SEQ_CST) == 0) {
         m307_version_retire(version, token);
     }
 }
@@ -52,7 +53,7 @@ static inline m307_version_t *m307_version_acquire(m307_versions_t *versions)
         if (!version) {
             return NULL;
         }
-        apr_atomic_inc32(&version->refs);
+        __atomic_add_fetch(&version->refs, 1, __ATOMIC_SEQ_CST);
         if (version == versions->current) {
             return version;
         }
