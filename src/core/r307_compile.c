@@ -78,8 +78,8 @@ static int needs_preparing(const r307_rule_t *rule)
     const r307_target_t *t = rule->target;
     int i;
 
-    if (rule->kind == R307_RULE_REGEX
-        || (rule->when && (rule->when->expr_text))) {
+    if (rule->kind == R307_RULE_REGEX || rule->choices || t->site
+        || (rule->when && rule->when->expr_text)) {
         return 1;
     }
     for (i = 0; i < t->nparts; i++) {
@@ -164,6 +164,26 @@ static int has_name(const r307_line_t *line)
     return 0;
 }
 
+/* What a rule may do depends on the server. */
+static apr_status_t judge(const r307_table_spec_t *spec,
+                          const r307_rule_t *rule, r307_error_t *err)
+{
+    const r307_target_t *computed = r307_rule_computed_host(rule);
+    const char *site = r307_rule_unknown_site(rule, spec->sites);
+
+    if (computed && !spec->allowed_hosts) {
+        return r307_error_set(err, "R307-0510: the target '%s' lets the "
+                              "request decide which host the client is sent "
+                              "to; write the host, or name the hosts that "
+                              "may result with Redirect307AllowTo",
+                              computed->written);
+    }
+    return !site ? APR_SUCCESS
+        : r307_error_set(err, "R307-0518: there is no site '%s'; define it "
+                         "with Redirect307Site in the server configuration",
+                         site);
+}
+
 /* One line. Only an error that is not the line's own is returned. */
 static apr_status_t add_line(compiler_t *c, char *text)
 {
@@ -176,7 +196,9 @@ static apr_status_t add_line(compiler_t *c, char *text)
     r307_rule_t *rule;
     apr_status_t rv;
 
-    raw = strpbrk(text, "~%=") ? apr_pstrdup(c->line_pool, text) : "";
+    /* parsing takes the line apart, and a prepared rule is kept as it was */
+    raw = strpbrk(text, "~%=") || strstr(text, "site:")
+        ? apr_pstrdup(c->line_pool, text) : "";
     rv = r307_rulefile_parse(text, c->spec->format, c->line_pool, &line,
                              &err);
     if (rv == APR_NOTFOUND) {
@@ -188,13 +210,8 @@ static apr_status_t add_line(compiler_t *c, char *text)
         rv = r307_rule_create_in_file(&env, &line, c->spec->exact, &rule,
                                       &err);
     }
-    if (rv == APR_SUCCESS && rule->target->computed_host
-        && !c->spec->allowed_hosts) {
-        rv = r307_error_set(&err, "R307-0510: the target '%s' lets the "
-                            "request decide which host the client is sent "
-                            "to; write the host, or name the hosts that may "
-                            "result with Redirect307AllowTo",
-                            rule->target->written);
+    if (rv == APR_SUCCESS) {
+        rv = judge(c->spec, rule, &err);
     }
     if (rv != APR_SUCCESS) {
         add_error(c, err.text, c->report->nerrors < R307_TABLE_ERRORS_MAX

@@ -9,6 +9,8 @@
 #include "core/r307_authority.h"
 #include "core/r307_location.h"
 
+#include <apr_strings.h>
+
 static void note(const r307_request_t *req, const r307_rule_t *rule,
                  r307_step_t step, const char *detail)
 {
@@ -25,6 +27,8 @@ const char *r307_step_text(r307_step_t step)
         "its from= lies ahead",
         "its until= has passed",
         "its expr= is false",
+        "its percent= leaves this request out",
+        "none of its choices is for this visitor",
         "it leads to the request itself"
     };
 
@@ -100,8 +104,160 @@ static void end(r307_decision_t *out, r307_outcome_t outcome,
     out->reason = reason;
 }
 
+/* ---- splits ---- */
+
+/* Two rules with the same share must not choose the same visitors, and the
+ * same rule must choose the same ones on every server. */
+static const char *salt_of(const r307_request_t *req,
+                           const r307_rule_t *rule)
+{
+    if (rule->named) {
+        return rule->name;
+    }
+    return rule->kind == R307_RULE_REGEX ? rule->path
+        : apr_pstrmemdup(req->pool, rule->path ? rule->path : "",
+                         rule->path_len);
+}
+
+static int __attribute__((noinline)) in_share(const r307_request_t *req,
+                                              const r307_rule_t *rule)
+{
+    const r307_split_t *split = rule->split;
+    const r307_host_t *server = req->server;
+    const char *key = NULL;
+    apr_size_t len = 0;
+
+    if (split->sticky != R307_STICKY_NONE && server->sticky) {
+        key = server->sticky(req->ctx, split, &len);
+    }
+    if (key) {
+        return r307_split_holds(split, key, len, salt_of(req, rule));
+    }
+    return r307_split_holds_drawn(split, server->draw
+                                  ? server->draw(req->ctx) : 0);
+}
+
+/* ---- choices ---- */
+
+/* The first choice that holds and has somewhere to go. plain: only selectors
+ * that say something of the visitor. */
+static const r307_target_t *pick(const r307_request_t *req,
+                                 const r307_choices_t *choices,
+                                 const r307_facts_t *facts, int plain,
+                                 const r307_site_t **site)
+{
+    const char *language = r307_choice_language(choices, facts);
+    int i;
+
+    for (i = 0; i < choices->n; i++) {
+        const r307_target_t *target = choices->at[i].target;
+
+        if (!r307_choice_holds(&choices->at[i], facts, language, plain)) {
+            continue;
+        }
+        if (!target->site || strcmp(target->site, R307_TARGET_NEAREST)) {
+            return target;
+        }
+        *site = r307_site_nearest(req->sites, facts);
+        if (*site) {
+            return target;
+        }
+    }
+    return NULL;
+}
+
+static unsigned fields_of(const r307_request_t *req, const r307_rule_t *rule)
+{
+    const r307_choices_t *choices = rule->choices;
+    unsigned fields = choices ? choices->fields : 0;
+    int i, n = choices ? choices->n : 1;
+
+    for (i = 0; i < n; i++) {
+        const r307_target_t *t = choices ? choices->at[i].target
+                                         : rule->target;
+        if (t->site && strcmp(t->site, R307_TARGET_NEAREST) == 0) {
+            return fields | r307_site_fields(req->sites);
+        }
+    }
+    return fields;
+}
+
+/* Where a rule leads that does not lead everybody to the same place. What a
+ * visitor chose counts if the rule has something for it. Sets match->target
+ * to NULL when it has nothing for this visitor. */
+static void __attribute__((noinline)) choose(const r307_request_t *req,
+                                             r307_match_t *match)
+{
+    const r307_rule_t *rule = match->rule;
+    unsigned fields = fields_of(req, rule), chosen = 0;
+    r307_facts_t facts;
+
+    memset(&facts, 0, sizeof facts);
+    if (fields && req->server->facts) {
+        req->server->facts(req->ctx, fields, 0, &facts, &chosen);
+    }
+    if (!rule->choices) {
+        match->site = r307_site_nearest(req->sites, &facts);
+        match->target = match->site ? rule->target : NULL;
+        return;
+    }
+    match->target = NULL;
+    if (chosen) {
+        match->target = pick(req, rule->choices, &facts, 1, &match->site);
+        if (match->target) {
+            return;
+        }
+        memset(&facts, 0, sizeof facts);
+        req->server->facts(req->ctx, fields, 1, &facts, &chosen);
+    }
+    match->target = pick(req, rule->choices, &facts, 0, &match->site);
+}
+
+/* 0: there is no such site. */
+static int __attribute__((noinline)) find_site(const r307_request_t *req,
+                                               r307_match_t *match)
+{
+    const char *name = match->target->site;
+
+    if (!match->site && strcmp(name, R307_TARGET_NEAREST)) {
+        match->site = r307_site_find(req->sites, name, strlen(name));
+    }
+    return match->site != NULL;
+}
+
+static int needs_choice(const r307_rule_t *rule)
+{
+    return rule->choices
+           || (rule->target->site
+               && strcmp(rule->target->site, R307_TARGET_NEAREST) == 0);
+}
+
+/* ---- candidates ---- */
+
+/* Its target; R307_STEP_CHOSEN when it has one for this request. */
+static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
+{
+    const r307_rule_t *rule = match->rule;
+
+    match->target = rule->target;
+    match->site = NULL;
+    if (rule->split && !in_share(req, rule)) {
+        return R307_STEP_SPLIT;
+    }
+    if ((rule->choices || rule->target->site) && needs_choice(rule)) {
+        choose(req, match);
+    }
+    return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
+}
+
+static int stays_here(const r307_match_t *match)
+{
+    return match->target->kind == R307_TARGET_STOP
+           || (match->site && match->site->local);
+}
+
 /* One candidate. Leaves R307_NONE when the rule does not apply after all. */
-static void consider(r307_request_t *req, const r307_match_t *match,
+static void consider(r307_request_t *req, r307_match_t *match,
                      r307_decision_t *out)
 {
     const r307_rule_t *rule = match->rule;
@@ -111,11 +267,21 @@ static void consider(r307_request_t *req, const r307_match_t *match,
         end(out, R307_FAILED, rule, "the expression in expr= failed");
         return;
     }
-    if (step == R307_STEP_CHOSEN
-        && rule->target->kind != R307_TARGET_STOP) {
+    if (step == R307_STEP_CHOSEN) {
+        step = take_target(req, match);
+    }
+    if (step == R307_STEP_CHOSEN && match->target->site
+        && !find_site(req, match)) {
+        end(out, R307_FAILED, rule, apr_pstrcat(req->pool, "there is no site ",
+                                                match->target->site, NULL));
+        return;
+    }
+    if (step == R307_STEP_CHOSEN && !stays_here(match)) {
         r307_location_build(req, match, out);
         if (out->outcome == R307_REDIRECT
-            && r307_location_is_self(req, rule->target, out->location)) {
+            && r307_location_is_self(req, match->site ? match->site->target
+                                                      : match->target,
+                                     out->location)) {
             step = R307_STEP_SELF;
             out->outcome = R307_NONE;
         }
@@ -125,7 +291,7 @@ static void consider(r307_request_t *req, const r307_match_t *match,
         return;
     }
     out->rule = rule;
-    if (rule->target->kind == R307_TARGET_STOP) {
+    if (stays_here(match)) {
         out->outcome = R307_STOP;
     }
 }

@@ -43,6 +43,18 @@ typedef struct r307_host_t {
     apr_status_t (*current)(void *ctx, void *changing,
                             const r307_ruleset_t **set, const char **reason);
     r307_trace_fn trace;        /* NULL: nobody listens */
+    /* What is known of the visitor: the fields given as bits. *chosen: those
+     * that the visitor chose, rather than where they are; with measured set
+     * the visitor's choice is left out. Whoever is asked sees to Vary. NULL:
+     * nothing is known of anybody. */
+    void (*facts)(void *ctx, unsigned fields, int measured,
+                  r307_facts_t *facts, unsigned *chosen);
+    /* What sticky= of that split stands for in this request, any bytes; NULL
+     * when the request has no such thing. NULL: never. */
+    const char *(*sticky)(void *ctx, const r307_split_t *split,
+                          apr_size_t *len);
+    /* An even 32 bit number, another one for each call. NULL: 0. */
+    apr_uint32_t (*draw)(void *ctx);
 } r307_host_t;
 
 typedef struct r307_request_t {
@@ -54,6 +66,7 @@ typedef struct r307_request_t {
     apr_time_t now;
     const apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t; NULL:
                                  * computed hosts are never allowed */
+    const apr_array_header_t *sites;    /* const r307_site_t *; NULL: none */
     const r307_host_t *server;
     void *ctx;
     int thorough;               /* trace rules for other hosts, too */

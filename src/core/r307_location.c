@@ -246,6 +246,25 @@ static int path_head(builder_t *b)
     return 1;
 }
 
+static int site_head(builder_t *b)
+{
+    const r307_target_t *base = b->match->site->target;
+
+    r307_buf_add(&b->out, base->parts[0].text, base->parts[0].len);
+    if (b->target->nparts == 0) {
+        r307_path_append(&b->req->path, 0, b->req->path.uri_len,
+                         R307_IN_PATH, &b->out, b->req->pool);
+    }
+    else if (!add_parts(b, 0, b->target->query_at)) {
+        return 0;
+    }
+    else {
+        add_remainder(b);
+    }
+    guard_path(b, base->authority_len);
+    return 1;
+}
+
 /* ---- query and fragment ---- */
 
 /* from: where the target's own "?..." begins in out, if it has one. */
@@ -381,7 +400,7 @@ void r307_location_build(r307_request_t *req, const r307_match_t *match,
 
     b.req = req;
     b.match = match;
-    b.target = match->rule->target;
+    b.target = match->target;
     b.decision = out;
     r307_buf_init(&b.out, req->pool, 256, R307_LOCATION_MAX);
     if (b.target->kind == R307_TARGET_WHOLE) {
@@ -389,6 +408,7 @@ void r307_location_build(r307_request_t *req, const r307_match_t *match,
     }
     else {
         ok = (b.target->kind == R307_TARGET_PATH ? path_head(&b)
+              : b.target->kind == R307_TARGET_SITE ? site_head(&b)
               : b.target->computed_host ? computed_host_head(&b)
               : literal_head(&b))
              && add_query_and_fragment(&b);

@@ -19,6 +19,8 @@ typedef struct reader_t {
     const r307_rule_env_t *env;
     r307_rule_t *rule;
     r307_conditions_t *when;    /* created on first use */
+    r307_split_t *split;        /* likewise */
+    int percent;                /* percent= was given */
     r307_error_t *err;
 } reader_t;
 
@@ -166,6 +168,28 @@ static apr_status_t parse_until(reader_t *rd, const char *value)
     return r307_time_parse(value, &conditions(rd)->until, rd->err);
 }
 
+/* ---- splits ---- */
+
+static r307_split_t *split(reader_t *rd)
+{
+    if (!rd->split) {
+        rd->split = apr_pcalloc(rd->env->pool, sizeof *rd->split);
+        rd->rule->split = rd->split;
+    }
+    return rd->split;
+}
+
+static apr_status_t parse_percent(reader_t *rd, const char *value)
+{
+    rd->percent = 1;
+    return r307_split_parse_percent(value, split(rd));
+}
+
+static apr_status_t parse_sticky(reader_t *rd, const char *value)
+{
+    return r307_split_parse_sticky(rd->env->pool, value, split(rd));
+}
+
 /* ---- what the answer looks like ---- */
 
 static apr_status_t parse_query(reader_t *rd, const char *value)
@@ -238,6 +262,9 @@ static const option_t options[] = {
     { "expr", 1, "an httpd expression", parse_expr },
     { "from", 1, "a time such as 2026-12-01T08:00:00Z", parse_from },
     { "until", 1, "a time such as 2026-12-01T08:00:00Z", parse_until },
+    { "percent", 1, "a number from 0 to 100 with at most three decimals",
+      parse_percent },
+    { "sticky", 1, "ip, cookie:NAME or header:NAME", parse_sticky },
     { "query", 1, "keep, append or drop", parse_query },
     { "cache", 1, "no-store, or seconds from 0 to 31536000", parse_cache },
     { "retry-after", 1, "seconds from 0 to 31536000", parse_retry_after },
@@ -321,7 +348,7 @@ apr_status_t r307_options_apply(const r307_rule_env_t *env, r307_rule_t *rule,
                                 int count, const char *const *words,
                                 r307_error_t *err)
 {
-    reader_t rd = { env, rule, NULL, err };
+    reader_t rd = { env, rule, NULL, NULL, 0, err };
     unsigned seen = 0;
     int i;
 
@@ -330,6 +357,10 @@ apr_status_t r307_options_apply(const r307_rule_env_t *env, r307_rule_t *rule,
         if (rv != APR_SUCCESS) {
             return rv;
         }
+    }
+    if (rd.split && !rd.percent) {
+        return r307_error_set(err, "R307-0217: sticky= has nothing to hold "
+                              "on to; add percent=N, or remove it");
     }
     if (rd.when && rd.when->until && rd.when->from >= rd.when->until) {
         return r307_error_set(err, "R307-0216: from=%s is not before "

@@ -71,20 +71,110 @@ static const char *compile_string(const void *ctx, const char *text,
     return env->compile_expr(env->ctx, env->pool, text, 1, expr);
 }
 
-static apr_status_t parse_target(const r307_rule_env_t *env,
-                                 const char *written, r307_rule_t *rule,
-                                 r307_error_t *err)
+static r307_target_syntax_t syntax_of(const r307_rule_env_t *env,
+                                      const r307_rule_t *rule)
 {
     r307_target_syntax_t syntax;
-    r307_target_t *target = NULL;
-    apr_status_t rv;
 
     syntax.regex = rule->regex;
     syntax.compile_expr = env->compile_expr ? compile_string : NULL;
     syntax.ctx = env;
-    rv = r307_target_parse(env->pool, written, &syntax, &target, err);
+    return syntax;
+}
+
+static apr_status_t parse_target(const r307_rule_env_t *env,
+                                 const char *written, r307_rule_t *rule,
+                                 r307_error_t *err)
+{
+    r307_target_syntax_t syntax = syntax_of(env, rule);
+    r307_target_t *target = NULL;
+    apr_status_t rv = r307_target_parse(env->pool, written, &syntax, &target,
+                                        err);
+
     rule->target = target;
     return rv;
+}
+
+/* Choices and options of a geo rule stand in any order. */
+static apr_status_t parse_geo(const r307_rule_env_t *env,
+                              const r307_rule_spec_t *spec,
+                              r307_rule_t *rule, r307_error_t *err)
+{
+    r307_target_syntax_t syntax = syntax_of(env, rule);
+    const char **words = apr_palloc(env->pool,
+                                    ((apr_size_t)spec->noptions + 1)
+                                    * sizeof *words);
+    int i, nchoices = 0, noptions = 0;
+    apr_status_t rv;
+
+    for (i = 0; i < spec->noptions; i++) {
+        const char *word = spec->options[i];
+        if (r307_selector_is_list(word, strcspn(word, "="))) {
+            words[nchoices++] = word;
+        }
+        else {
+            words[spec->noptions - ++noptions] = word;
+        }
+    }
+    rv = r307_choice_parse(env->pool, nchoices, words, &syntax,
+                           &rule->choices, err);
+    if (rv == APR_SUCCESS) {
+        rule->target = rule->choices->at[0].target;
+        rv = r307_options_apply(env, rule, noptions, words + nchoices, err);
+    }
+    return rv;
+}
+
+/* Target i of a rule, from 0; NULL behind the last. */
+static const r307_target_t *target_at(const r307_rule_t *rule, int i)
+{
+    if (rule->choices) {
+        return i < rule->choices->n ? rule->choices->at[i].target : NULL;
+    }
+    return i == 0 ? rule->target : NULL;
+}
+
+const r307_target_t *r307_rule_computed_host(const r307_rule_t *rule)
+{
+    const r307_target_t *target;
+    int i;
+
+    for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
+        if (target->computed_host) {
+            return target;
+        }
+    }
+    return NULL;
+}
+
+const char *r307_rule_unknown_site(const r307_rule_t *rule,
+                                   const apr_array_header_t *sites)
+{
+    const r307_target_t *target;
+    int i;
+
+    for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
+        const char *site = target->site;
+        if (site && !(strcmp(site, R307_TARGET_NEAREST) == 0
+                      ? sites && sites->nelts
+                      : r307_site_find(sites, site, strlen(site)) != NULL)) {
+            return site;
+        }
+    }
+    return NULL;
+}
+
+int r307_rule_uses_sites(const r307_rule_t *rule)
+{
+    const r307_target_t *target;
+    int i;
+
+    for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
+        if (target->site) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* Several slashes in a row stand for one. */
@@ -172,6 +262,9 @@ apr_status_t r307_rule_create(const r307_rule_env_t *env,
     rule->retry_after = R307_RETRY_UNSET;
     *out = rule;
     rv = compile_path(env, rule, err);
+    if (rv == APR_SUCCESS && spec->geo) {
+        return parse_geo(env, spec, rule, err);
+    }
     if (rv == APR_SUCCESS) {
         rv = parse_target(env, spec->target, rule, err);
     }

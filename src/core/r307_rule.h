@@ -7,6 +7,9 @@
 #ifndef R307_RULE_H
 #define R307_RULE_H
 
+#include "core/r307_choice.h"
+#include "core/r307_site.h"
+#include "core/r307_split.h"
 #include "core/r307_target.h"
 
 #include <apr_tables.h>
@@ -48,8 +51,10 @@ typedef struct r307_rule_t {
                                  * REGEX: the pattern; SECTION: NULL */
     apr_size_t path_len;
     const r307_regex_t *regex;
-    const r307_target_t *target;
+    const r307_target_t *target;    /* of a geo rule: its first choice's */
+    const r307_choices_t *choices;  /* geo rules; else NULL */
     const r307_conditions_t *when;
+    const r307_split_t *split;      /* percent=; NULL: everybody */
     r307_query_t query;
     int cache;                  /* seconds, or R307_CACHE_* */
     int retry_after;            /* seconds, or R307_RETRY_UNSET */
@@ -70,6 +75,8 @@ typedef struct r307_rule_spec_t {
     const char *const *options;
     const char *file;
     int line;
+    int geo;                    /* target is NULL; the choices are among the
+                                 * options */
 } r307_rule_spec_t;
 
 /* Where rules are created: memory, and what only the host can do. */
@@ -89,6 +96,18 @@ typedef struct r307_rule_env_t {
 /* A word that Redirect takes first and that stays behind when somebody renames
  * it: "permanent", "302". r307_rule_create() refuses it as a path. */
 int r307_rule_is_status_word(const char *word);
+
+/* The first of its targets that lets the request decide about the host; NULL
+ * for none. */
+const r307_target_t *r307_rule_computed_host(const r307_rule_t *rule);
+
+/* The name of the first site among its targets that sites (const
+ * r307_site_t *; NULL: none) do not hold; NULL when all are there. */
+const char *r307_rule_unknown_site(const r307_rule_t *rule,
+                                   const apr_array_header_t *sites);
+
+/* Does one of its targets name a site? */
+int r307_rule_uses_sites(const r307_rule_t *rule);
 
 /* name=, else "file:line". */
 const char *r307_rule_name(apr_pool_t *pool, const r307_rule_t *rule);

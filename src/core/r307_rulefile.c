@@ -64,13 +64,15 @@ static apr_status_t no_target(const char *path, r307_error_t *err)
 static apr_status_t take_options(char **s, r307_line_t *out,
                                  r307_error_t *err)
 {
+    int max = out->spec.geo ? R307_RULEFILE_WORDS_MAX
+                            : R307_RULEFILE_OPTIONS_MAX;
     int open, n = 0;
     char *word;
 
     while ((word = next_word(s, &open)) != NULL && *word != '#') {
-        if (n == R307_RULEFILE_OPTIONS_MAX) {
+        if (n == max) {
             return r307_error_set(err, "R307-0503: more than %d options",
-                                  R307_RULEFILE_OPTIONS_MAX);
+                                  max);
         }
         out->options[n++] = word;
     }
@@ -127,7 +129,12 @@ static apr_status_t parse_rule(char *text, apr_pool_t *pool,
     if (!target) {
         return open ? open_quote(err) : no_target(word, err);
     }
-    out->spec.target = target;
+    if (strcmp(target, "geo") == 0) {
+        out->spec.geo = 1;
+    }
+    else {
+        out->spec.target = target;
+    }
     return take_options(&text, out, err);
 }
 

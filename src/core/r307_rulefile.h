@@ -27,6 +27,9 @@
 
 #define R307_RULEFILE_OPTIONS_MAX 32
 
+/* Choices of a geo rule and options. */
+#define R307_RULEFILE_WORDS_MAX 256
+
 typedef enum r307_rulefile_format_t {
     R307_RULEFILE_RULES,
     R307_RULEFILE_REWRITEMAP
@@ -36,7 +39,7 @@ typedef struct r307_line_t {
     r307_rule_spec_t spec;
     const char *host;           /* lower case, or "*.name"; NULL for any */
     int exact;                  /* set by the format, not by an option */
-    const char *options[R307_RULEFILE_OPTIONS_MAX + 1];
+    const char *options[R307_RULEFILE_WORDS_MAX + 1];
 } r307_line_t;
 
 /*

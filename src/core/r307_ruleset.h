@@ -62,6 +62,8 @@ int r307_chain_holds(const r307_chain_t *chain, const r307_chain_t *link);
 /* A rule whose path covers the request. */
 typedef struct r307_match_t {
     const r307_rule_t *rule;
+    const r307_target_t *target;    /* of the rule's, by whoever decides */
+    const r307_site_t *site;    /* with a target that names one */
     apr_size_t rest;            /* PREFIX: where the remainder begins */
     r307_captures_t captures;   /* REGEX */
 } r307_match_t;

@@ -164,6 +164,14 @@ static apr_status_t prepare_rule(r307_table_t *table, apr_uint32_t i,
         rv = r307_rule_create_in_file(&env, &line, table->spec.exact, &rule,
                                       err);
     }
+    if (rv == APR_SUCCESS && r307_rule_unknown_site(rule,
+                                                    table->spec.sites)) {
+        return r307_error_set(err, "R307-0519: line %u names the site '%s', "
+                              "which is not there any more",
+                              (unsigned)rec->order,
+                              r307_rule_unknown_site(rule,
+                                                     table->spec.sites));
+    }
     if (rv == APR_SUCCESS) {
         table->prepared[i] = rule;
     }

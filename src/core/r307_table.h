@@ -63,6 +63,7 @@ typedef struct r307_table_spec_t {
     void *ctx;
     const apr_array_header_t *allowed_hosts;    /* NULL: computed hosts are
                                                  * an error */
+    const apr_array_header_t *sites;    /* const r307_site_t *; NULL: none */
 } r307_table_spec_t;
 
 /* What compiling found. */

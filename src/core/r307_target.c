@@ -545,6 +545,38 @@ static apr_status_t refuse_control_bytes(parser_t *ps)
     return APR_SUCCESS;
 }
 
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+    "0123456789._-"
+
+/* "site:NAME[/path]" */
+static apr_status_t parse_site(apr_pool_t *pool, const char *written,
+                               const r307_target_syntax_t *syntax,
+                               r307_target_t **out, r307_error_t *err)
+{
+    const char *name = written + 5;
+    apr_size_t len = strspn(name, NAME_BYTES);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (len == 0 || (name[len] && name[len] != '/')) {
+        return r307_error_set(err, "R307-0747: the target '%s' names no site; "
+                              "write site:NAME, site:NAME/path, site:nearest "
+                              "or site:nearest/path",
+                              r307_error_show(err, written, strlen(written)));
+    }
+    if (name[len]) {
+        rv = r307_target_parse(pool, name + len, syntax, out, err);
+    }
+    else {
+        *out = apr_pcalloc(pool, sizeof **out);
+    }
+    if (rv == APR_SUCCESS) {
+        (*out)->kind = R307_TARGET_SITE;
+        (*out)->site = apr_pstrmemdup(pool, name, len);
+        (*out)->written = apr_pstrdup(pool, written);
+    }
+    return rv;
+}
+
 apr_status_t r307_target_parse(apr_pool_t *pool, const char *written,
                                const r307_target_syntax_t *syntax,
                                r307_target_t **out, r307_error_t *err)
@@ -552,6 +584,9 @@ apr_status_t r307_target_parse(apr_pool_t *pool, const char *written,
     parser_t ps;
     apr_status_t rv;
 
+    if (strncmp(written, "site:", 5) == 0) {
+        return parse_site(pool, written, syntax, out, err);
+    }
     ps.pool = pool;
     ps.syntax = syntax;
     ps.err = err;

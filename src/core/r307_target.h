@@ -17,10 +17,13 @@ typedef enum r307_target_kind_t {
     R307_TARGET_STOP,           /* "-": no redirect here */
     R307_TARGET_URL,            /* scheme://authority... */
     R307_TARGET_PATH,           /* /..., on the server that was asked */
-    R307_TARGET_WHOLE           /* begins with a capture or an expression:
+    R307_TARGET_WHOLE,          /* begins with a capture or an expression:
                                  * computed text that must turn out to be an
                                  * allowed URL or a path */
+    R307_TARGET_SITE            /* site:NAME, and perhaps a path there */
 } r307_target_kind_t;
+
+#define R307_TARGET_NEAREST "nearest"
 
 typedef enum r307_part_kind_t {
     R307_PART_TEXT,             /* written by the administrator */
@@ -55,6 +58,9 @@ typedef struct r307_target_t {
     apr_size_t authority_len;   /* URL with a literal authority: length of
                                  * "scheme://authority"; else 0 */
     r307_authority_t authority; /* the same, parsed */
+    const char *site;           /* SITE: the name, or R307_TARGET_NEAREST. The
+                                 * parts are the path there; without any it
+                                 * is the request's own */
     unsigned computed_host : 1; /* a capture or expression decides scheme,
                                  * host or port: allowed hosts are needed */
     unsigned has_query : 1;     /* "?" was written, even with nothing behind */
@@ -74,7 +80,8 @@ typedef struct r307_target_syntax_t {
  * Parse a target. Everything is copied into pool. APR_EINVAL with a sentence
  * for: relative and scheme-less targets, "//host", schemes that run code,
  * userinfo, hosts and ports that cannot be, control bytes, back-references
- * without a group, expressions that do not compile.
+ * without a group, expressions that do not compile, names that no site can
+ * have. Whether there is such a site is not asked.
  */
 apr_status_t r307_target_parse(apr_pool_t *pool, const char *written,
                                const r307_target_syntax_t *syntax,

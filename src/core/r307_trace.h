@@ -14,6 +14,8 @@ typedef enum r307_step_t {
     R307_STEP_NOT_YET,          /* from= lies ahead */
     R307_STEP_EXPIRED,          /* until= has passed */
     R307_STEP_EXPR,             /* expr= is false */
+    R307_STEP_SPLIT,            /* percent= leaves this visitor out */
+    R307_STEP_GEO,              /* no choice holds for the visitor */
     R307_STEP_SELF,             /* would lead to the request itself */
     R307_STEP_CHOSEN            /* nothing is in the way: not traced, the
                                  * decision names the rule */

@@ -16,6 +16,7 @@
 #include "http_vhost.h"
 
 #include "core/r307_decide.h"
+#include "core/r307_geofrom.h"
 
 extern module AP_MODULE_DECLARE_DATA redirect307_module;
 APLOG_USE_MODULE(redirect307);
@@ -51,9 +52,16 @@ typedef struct m307_server_conf_t {
     int file_outside;           /* 0, 1, or M307_UNSET */
     const char *state_dir;      /* main server only; NULL: the default */
     apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t, or NULL */
-    /* Rules written for this server in any of its sections whose target's
-     * host is computed; checked when all directives have been read. */
-    apr_array_header_t *computed;       /* const r307_rule_t * */
+    /* Rules written for this server in any of its sections that can be judged
+     * only when all directives have been read. */
+    apr_array_header_t *judged;         /* const r307_rule_t * */
+    apr_array_header_t *sites;  /* const r307_site_t *, or NULL */
+    r307_geofrom_t *geofrom;    /* NULL until check_config when no
+                                 * Redirect307GeoFrom was read */
+    apr_array_header_t *trusted;        /* apr_ipsubnet_t *, or NULL */
+    int trust_all;              /* 1, or M307_UNSET */
+    struct m307_database_t **databases; /* by the numbers of geofrom */
+    const char **geo_vary;      /* by set of fields: their Vary */
 } m307_server_conf_t;
 
 typedef struct m307_dir_conf_t {
@@ -83,18 +91,24 @@ void m307_config_add_source(const cmd_parms *cmd, m307_rules_t *rules,
 /* Freeze all sets of the configuration. */
 void m307_config_freeze(apr_pool_t *pconf);
 
-/* m307_directives.c */
-extern const command_rec m307_directives[];
 /* httpd reads .htaccess into the request's pool. */
-int m307_directives_in_htaccess(const cmd_parms *cmd);
+int m307_config_in_htaccess(const cmd_parms *cmd);
 /* r307_regex_flags_t, by RegexDefaultOptions. The JIT is for expressions that
  * outlive a request. */
-int m307_directives_regex_flags(int jit);
+int m307_config_regex_flags(int jit);
+
+/* m307_directives.c */
+extern const command_rec m307_directives[];
+
+/* m307_judge.c: rules when they are created, or when all directives have been
+ * read */
+/* Must the rule wait for the end of the configuration? */
+int m307_judge_later(const r307_rule_t *rule);
+/* NULL, or why the rule cannot be used on that server. */
+const char *m307_judge_rule(apr_pool_t *pool, const m307_server_conf_t *conf,
+                            const r307_rule_t *rule);
 
 /* m307_check.c: check_config, when all directives have been read */
-/* A rule whose host is computed although no hosts are allowed. */
-const char *m307_check_computed_error(apr_pool_t *pool,
-                                      const r307_rule_t *rule);
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s);
 
@@ -116,6 +130,8 @@ typedef struct m307_request_t {
     request_rec *r;
     const m307_dir_conf_t *dir;
     const m307_server_conf_t *server;
+    int unseen;                 /* the answer depends on what no request
+                                 * field tells a cache */
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
     int level;                  /* of the log */
@@ -140,6 +156,36 @@ apr_status_t m307_expr_eval_bool(void *ctx, const void *expr, int *result);
 apr_status_t m307_expr_eval_string(void *ctx, const void *expr,
                                    const r307_match_t *match,
                                    const char **result);
+
+/* Fields that conditions have looked at. */
+void m307_request_add_vary(m307_request_t *req, const char *fields);
+
+/* m307_caching.c: what caches are told. To be called once a decision is there,
+ * whatever it is; and the filter that merges it with what the content says. */
+void m307_caching_tell(m307_request_t *req);
+void m307_caching_register(void);
+
+/* m307_geo.c: where the visitor is */
+const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word);
+const char *m307_geo_add_trusted(cmd_parms *cmd, void *dir, const char *word);
+const char *m307_geo_add_site(cmd_parms *cmd, void *dir, int argc,
+                              char *const argv[]);
+/* check_config: OK or an HTTP status, with messages logged. */
+int m307_geo_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
+/* r307_host_t.facts, sticky, draw */
+void m307_geo_facts(void *ctx, unsigned fields, int measured,
+                    r307_facts_t *facts, unsigned *chosen);
+const char *m307_geo_sticky(void *ctx, const r307_split_t *split,
+                            apr_size_t *len);
+apr_uint32_t m307_geo_draw(void *ctx);
+
+/* m307_database.c: databases of addresses */
+struct m307_database_t *m307_database_open(apr_pool_t *pconf,
+                                           const char *path,
+                                           r307_error_t *err);
+/* r307_georead_t.mmdb, for one database */
+int m307_database_facts(struct m307_database_t *database, request_rec *r,
+                        unsigned fields, r307_facts_t *facts);
 
 /* m307_answer.c: what the client and the log get. Returns an HTTP status,
  * DECLINED, or OK when the request is to pass although a rule applied. */

@@ -10,15 +10,9 @@
 
 #include "apr_strings.h"
 
-/* RFC 9110 section 12.5.5: on every answer that the fields could have
- * changed, the one without redirect too. */
-static void set_vary(const m307_request_t *req)
+static void set_caching(m307_request_t *req, const r307_rule_t *rule)
 {
-    apr_table_mergen(req->r->err_headers_out, "Vary", req->vary);
-}
-
-static void set_caching(request_rec *r, const r307_rule_t *rule)
-{
+    request_rec *r = req->r;
     int seconds = r307_decide_cache(rule, r->request_time);
 
     if (seconds == R307_CACHE_NO_STORE) {
@@ -26,7 +20,9 @@ static void set_caching(request_rec *r, const r307_rule_t *rule)
     }
     else if (seconds != R307_CACHE_UNSET) {
         apr_table_setn(r->err_headers_out, "Cache-Control",
-                       apr_psprintf(r->pool, "max-age=%d", seconds));
+                       apr_psprintf(r->pool, req->unseen
+                                    ? "private, max-age=%d" : "max-age=%d",
+                                    seconds));
     }
     if (rule->retry_after != R307_RETRY_UNSET) {
         apr_table_setn(r->err_headers_out, "Retry-After",
@@ -120,7 +116,7 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
     note_rule(r, name);
     if (d->rule->cache != R307_CACHE_UNSET
         || d->rule->retry_after != R307_RETRY_UNSET) {
-        set_caching(r, d->rule);
+        set_caching(req, d->rule);
     }
     read_or_spare_body(r, req->server->drain);
     return HTTP_TEMPORARY_REDIRECT;
@@ -200,8 +196,8 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision)
     int dry = req->dir->engine == M307_ENGINE_DRYRUN;
     int status;
 
-    if (req->vary) {
-        set_vary(req);
+    if (req->vary || req->unseen) {
+        m307_caching_tell(req);
     }
     if (decision->outcome == R307_REDIRECT) {
         return dry ? dry_run(req->r, decision) : redirect(req, decision);

@@ -6,6 +6,8 @@
  */
 #include "httpd/m307.h"
 
+#include "ap_regex.h"
+
 m307_server_conf_t *m307_config_server(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &redirect307_module);
@@ -26,6 +28,32 @@ apr_array_header_t *m307_config_list(apr_pool_t *pconf, const char *key)
         apr_pool_userdata_setn(list, key, NULL, pconf);
     }
     return list;
+}
+
+int m307_config_in_htaccess(const cmd_parms *cmd)
+{
+    return cmd->pool == cmd->temp_pool;
+}
+
+int m307_config_regex_flags(int jit)
+{
+    static const struct {
+        int httpd;
+        int core;
+    } map[] = {
+        { AP_REG_ICASE, R307_REGEX_ICASE },
+        { AP_REG_DOTALL, R307_REGEX_DOTALL },
+        { AP_REG_DOLLAR_ENDONLY, R307_REGEX_DOLLAR_ENDONLY },
+        { AP_REG_NEWLINE, R307_REGEX_MULTILINE }
+    };
+    int defaults = ap_regcomp_get_default_cflags();
+    int flags = jit ? R307_REGEX_JIT : 0;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof map / sizeof map[0]; i++) {
+        flags |= defaults & map[i].httpd ? map[i].core : 0;
+    }
+    return flags;
 }
 
 /* Sets to be frozen; r307_ruleset_t *. */
@@ -60,7 +88,7 @@ r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
     if (!rules->last) {
         rules->last = link;
     }
-    if (!m307_directives_in_htaccess(cmd)) {
+    if (!m307_config_in_htaccess(cmd)) {
         APR_ARRAY_PUSH(all_sets(cmd->server->process->pconf),
                        r307_ruleset_t *) = rules->own;
     }
@@ -100,7 +128,8 @@ static void merge_rules(apr_pool_t *pool, m307_rules_t *out,
 #define SERVER_SETTINGS(SETTING) \
     SETTING(drain) \
     SETTING(file_max) \
-    SETTING(file_outside)
+    SETTING(file_outside) \
+    SETTING(trust_all)
 
 #define CREATE_SETTING(member) conf->member = M307_UNSET;
 #define MERGE_SETTING(member) \
@@ -112,8 +141,30 @@ void *m307_config_create_server(apr_pool_t *pool, server_rec *s)
 
     (void)s;
     SERVER_SETTINGS(CREATE_SETTING)
-    conf->computed = apr_array_make(pool, 0, sizeof(const r307_rule_t *));
+    conf->judged = apr_array_make(pool, 0, sizeof(const r307_rule_t *));
     return conf;
+}
+
+/* A virtual host's own come first and hide those of the same name. */
+static apr_array_header_t *merge_sites(apr_pool_t *pool,
+                                       const apr_array_header_t *base,
+                                       apr_array_header_t *over)
+{
+    apr_array_header_t *sites;
+    int i;
+
+    if (!base || !over) {
+        return over ? over : (apr_array_header_t *)base;
+    }
+    sites = apr_array_copy(pool, over);
+    for (i = 0; i < base->nelts; i++) {
+        const r307_site_t *site = APR_ARRAY_IDX(base, i,
+                                                const r307_site_t *);
+        if (!r307_site_find(over, site->name, strlen(site->name))) {
+            APR_ARRAY_PUSH(sites, const r307_site_t *) = site;
+        }
+    }
+    return sites;
 }
 
 void *m307_config_merge_server(apr_pool_t *pool, void *basev, void *overv)
@@ -125,8 +176,18 @@ void *m307_config_merge_server(apr_pool_t *pool, void *basev, void *overv)
     merge_rules(pool, &conf->rules, &base->rules, &over->rules);
     conf->allowed_hosts = over->allowed_hosts ? over->allowed_hosts
                                               : base->allowed_hosts;
-    conf->computed = over->computed;
+    conf->judged = over->judged;
     conf->state_dir = base->state_dir;
+    conf->geofrom = over->geofrom ? over->geofrom : base->geofrom;
+    conf->trusted = over->trusted ? over->trusted : base->trusted;
+    /* its own list replaces `all`, and the other way round */
+    if (over->trusted) {
+        conf->trust_all = over->trust_all;
+    }
+    else if (over->trust_all == 1) {
+        conf->trusted = NULL;
+    }
+    conf->sites = merge_sites(pool, base->sites, over->sites);
     return conf;
 }
 

@@ -14,32 +14,6 @@
 #include "ap_regex.h"
 #include "apr_strings.h"
 
-int m307_directives_in_htaccess(const cmd_parms *cmd)
-{
-    return cmd->pool == cmd->temp_pool;
-}
-
-int m307_directives_regex_flags(int jit)
-{
-    static const struct {
-        int httpd;
-        int core;
-    } map[] = {
-        { AP_REG_ICASE, R307_REGEX_ICASE },
-        { AP_REG_DOTALL, R307_REGEX_DOTALL },
-        { AP_REG_DOLLAR_ENDONLY, R307_REGEX_DOLLAR_ENDONLY },
-        { AP_REG_NEWLINE, R307_REGEX_MULTILINE }
-    };
-    int defaults = ap_regcomp_get_default_cflags();
-    int flags = jit ? R307_REGEX_JIT : 0;
-    apr_size_t i;
-
-    for (i = 0; i < sizeof map / sizeof map[0]; i++) {
-        flags |= defaults & map[i].httpd ? map[i].core : 0;
-    }
-    return flags;
-}
-
 static m307_rules_t *rules_here(cmd_parms *cmd, void *dir)
 {
     return cmd->path ? &((m307_dir_conf_t *)dir)->rules
@@ -48,9 +22,9 @@ static m307_rules_t *rules_here(cmd_parms *cmd, void *dir)
 
 static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
 {
-    int htaccess = m307_directives_in_htaccess(cmd);
+    int htaccess = m307_config_in_htaccess(cmd);
     r307_rule_env_t env = { cmd->pool,
-                            m307_directives_regex_flags(!htaccess),
+                            m307_config_regex_flags(!htaccess),
                             m307_expr_compile,
                             htaccess ? M307_EXPR_RESTRICTED
                                      : M307_EXPR_FULL };
@@ -65,13 +39,14 @@ static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
     if (!htaccess) {
         rule->name = r307_rule_name(cmd->pool, rule);
     }
-    if (rule->target->computed_host) {
-        const m307_server_conf_t *server = m307_config_server(cmd->server);
+    if (m307_judge_later(rule)) {
+        m307_server_conf_t *server = m307_config_server(cmd->server);
+        const char *error;
         if (!htaccess) {
-            APR_ARRAY_PUSH(server->computed, const r307_rule_t *) = rule;
+            APR_ARRAY_PUSH(server->judged, const r307_rule_t *) = rule;
         }
-        else if (!server->allowed_hosts) {
-            return m307_check_computed_error(cmd->temp_pool, rule);
+        else if ((error = m307_judge_rule(cmd->temp_pool, server, rule))) {
+            return error;
         }
     }
     r307_ruleset_add(m307_config_own_set(cmd, rules_here(cmd, dir)), rule);
@@ -121,7 +96,7 @@ static const char *set_redirect(cmd_parms *cmd, void *dir, int argc,
                                 char *const argv[])
 {
     r307_rule_spec_t spec = { R307_RULE_PREFIX, NULL, NULL, 0, NULL, NULL,
-                              0 };
+                              0, 0 };
     int words = leading_words(argc, argv);
 
     if (words == 1 && cmd->path) {
@@ -142,7 +117,8 @@ static const char *set_redirect(cmd_parms *cmd, void *dir, int argc,
 static const char *set_match(cmd_parms *cmd, void *dir, int argc,
                              char *const argv[])
 {
-    r307_rule_spec_t spec = { R307_RULE_REGEX, NULL, NULL, 0, NULL, NULL, 0 };
+    r307_rule_spec_t spec = { R307_RULE_REGEX, NULL, NULL, 0, NULL, NULL,
+                              0, 0 };
     int words = leading_words(argc, argv);
 
     if (words != 2) {
@@ -153,6 +129,31 @@ static const char *set_match(cmd_parms *cmd, void *dir, int argc,
     spec.target = argv[1];
     spec.noptions = argc - words;
     spec.options = (const char *const *)argv + words;
+    return add_rule(cmd, dir, &spec);
+}
+
+/* [URL-path] choice... [option...] */
+static const char *set_geo(cmd_parms *cmd, void *dir, int argc,
+                           char *const argv[])
+{
+    r307_rule_spec_t spec = { R307_RULE_PREFIX, NULL, NULL, 0, NULL, NULL,
+                              0, 1 };
+    int path = argc > 0
+               && !r307_selector_is_list(argv[0], strcspn(argv[0], "="));
+
+    if (!path && !cmd->path) {
+        return apr_psprintf(cmd->temp_pool, "R307-0320: Redirect307Geo has no "
+                            "URL-path; outside a section write "
+                            "'Redirect307Geo URL-path selector=target ...'");
+    }
+    if (path) {
+        spec.path = argv[0];
+    }
+    else {
+        spec.kind = R307_RULE_SECTION;
+    }
+    spec.noptions = argc - path;
+    spec.options = (const char *const *)argv + path;
     return add_rule(cmd, dir, &spec);
 }
 
@@ -280,6 +281,17 @@ const command_rec m307_directives[] = {
                       "[URL-path] target [option...]"),
     AP_INIT_TAKE_ARGV("Redirect307Match", set_match, NULL, OR_FILEINFO,
                       "regex target [option...]"),
+    AP_INIT_TAKE_ARGV("Redirect307Geo", set_geo, NULL, OR_FILEINFO,
+                      "[URL-path] selector[,selector...]=target... "
+                      "[option...]"),
+    AP_INIT_ITERATE("Redirect307GeoFrom", m307_geo_add_source, NULL,
+                    RSRC_CONF, "presets, field=source: where it is known "
+                    "from who the visitor is"),
+    AP_INIT_ITERATE("Redirect307TrustedProxy", m307_geo_add_trusted, NULL,
+                    RSRC_CONF, "addresses of the peers whose geo headers are "
+                    "believed, or all"),
+    AP_INIT_TAKE_ARGV("Redirect307Site", m307_geo_add_site, NULL, RSRC_CONF,
+                      "name URL [at=lat,lon] [serves=selector,...] [local]"),
     AP_INIT_FLAG("Redirect307Relative", set_relative, NULL, OR_FILEINFO,
                  "On: send a target that is a path as it is"),
     AP_INIT_FLAG("Redirect307Inherit", set_inherit, NULL, OR_FILEINFO,

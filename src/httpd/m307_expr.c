@@ -29,15 +29,6 @@ const char *m307_expr_compile(void *ctx, apr_pool_t *pool, const char *text,
     return ap_expr_parse(pool, pool, info, text, NULL);
 }
 
-static void add_vary(m307_request_t *req, const char *fields)
-{
-    if (fields && *fields) {
-        req->vary = req->vary ? apr_pstrcat(req->r->pool, req->vary, ", ",
-                                            fields, NULL)
-                              : fields;
-    }
-}
-
 /* httpd would put Vary into headers_out, where a redirect loses it; so the
  * fields are collected here. */
 static int eval(m307_request_t *req, const ap_expr_info_t *info,
@@ -70,7 +61,7 @@ static int eval(m307_request_t *req, const ap_expr_info_t *info,
     ctx.vary_this = &vary;
     ctx.result_string = string;
     rc = ap_expr_exec_ctx(&ctx);
-    add_vary(req, vary);
+    m307_request_add_vary(req, vary);
     return rc;
 }
 

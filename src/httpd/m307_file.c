@@ -60,6 +60,7 @@ static void set_limits(rulefile_t *file, const server_rec *s)
     file->spec.size_max = conf->file_max == M307_UNSET
         ? M307_FILE_MAX_DEFAULT : (apr_size_t)conf->file_max;
     file->spec.allowed_hosts = conf->allowed_hosts;
+    file->spec.sites = conf->sites;
     file->outside = conf->file_outside == 1;
 }
 
@@ -86,10 +87,11 @@ void m307_file_child_init(apr_pool_t *pchild, server_rec *s)
  * that differ in what they may do. */
 static const char *key_of(const rulefile_t *file, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%d%d %" APR_SIZE_T_FMT " %pp %" APR_SIZE_T_FMT
-                        ":%s%s", file->outside, file->spec.ctx != NULL,
-                        file->spec.size_max,
+    return apr_psprintf(pool, "%d%d %" APR_SIZE_T_FMT " %pp %pp %"
+                        APR_SIZE_T_FMT ":%s%s", file->outside,
+                        file->spec.ctx != NULL, file->spec.size_max,
                         (const void *)file->spec.allowed_hosts,
+                        (const void *)file->spec.sites,
                         strlen(file->dir), file->dir, file->spec.path);
 }
 
@@ -340,9 +342,9 @@ const char *m307_file_use(cmd_parms *cmd, m307_rules_t *rules,
     }
     file->source.acquire = acquire;
     file->dir = cmd->path;
-    file->spec.regex_flags = m307_directives_regex_flags(1);
+    file->spec.regex_flags = m307_config_regex_flags(1);
     file->spec.compile_expr = m307_expr_compile;
-    if (m307_directives_in_htaccess(cmd)) {
+    if (m307_config_in_htaccess(cmd)) {
         file->spec.ctx = M307_EXPR_RESTRICTED;
     }
     else {

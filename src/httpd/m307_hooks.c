@@ -81,7 +81,7 @@ static inline int answer_and_release(m307_request_t *req,
 {
     int answer = DECLINED;
 
-    if (decision->outcome != R307_NONE || req->vary) {
+    if (decision->outcome != R307_NONE || req->vary || req->unseen) {
         answer = m307_answer(req, decision);
     }
     if (req->held) {

@@ -32,7 +32,7 @@ static int is_same_source(const r307_table_source_t *a,
 static int is_current(m307_table_t *table, const r307_table_source_t *source)
 {
     m307_version_t *version = m307_version_acquire(&table->versions);
-    int same = version && r307_table_is_from(version->table, source);
+    int same = version && r307_table_is_from(version->data, source);
 
     if (version) {
         m307_version_release(version);

@@ -125,7 +125,7 @@ static const r307_ruleset_t *hold(m307_request_t *req,
     held->version = version;
     held->next = req->held;
     req->held = held;
-    return r307_table_rules(version->table);
+    return r307_table_rules(version->data);
 }
 
 static apr_status_t __attribute__((noinline)) current_file(
@@ -167,16 +167,26 @@ void m307_request_done(m307_request_t *req)
     }
 }
 
+void m307_request_add_vary(m307_request_t *req, const char *fields)
+{
+    if (fields && *fields) {
+        req->vary = req->vary ? apr_pstrcat(req->r->pool, req->vary, ", ",
+                                            fields, NULL)
+                              : fields;
+    }
+}
+
 void m307_request_init(m307_request_t *req, request_rec *r)
 {
     static const r307_host_t server = {
         self, base, m307_expr_eval_bool, m307_expr_eval_string, current,
-        m307_hooks_trace
+        m307_hooks_trace, m307_geo_facts, m307_geo_sticky, m307_geo_draw
     };
     r307_request_t *core = &req->core;
 
     req->r = r;
     req->vary = NULL;
+    req->unseen = 0;
     req->held = NULL;
     req->has_self = 0;
     core->pool = r->pool;
@@ -189,6 +199,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->host = r->hostname;
     core->now = r->request_time;
     core->allowed_hosts = req->server->allowed_hosts;
+    core->sites = req->server->sites;
     core->server = &server;
     core->ctx = req;
     req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);

@@ -144,7 +144,7 @@ const char *m307_table_define(cmd_parms *cmd, int argc, char *const argv[])
     }
     table->name = argv[0];
     table->spec.path = ap_server_root_relative(cmd->pool, argv[1] + 5);
-    table->spec.regex_flags = m307_directives_regex_flags(1);
+    table->spec.regex_flags = m307_config_regex_flags(1);
     table->spec.compile_expr = m307_expr_compile;
     table->refresh = M307_REFRESH_DEFAULT;
     table->server = cmd->server;
@@ -335,6 +335,7 @@ static int open_table(m307_table_t *table, const char *dir, apr_pool_t *pconf,
     table->file = apr_pstrcat(pconf, dir, "/", table->name, ".table", NULL);
     table->spec.allowed_hosts =
         m307_config_server(table->server)->allowed_hosts;
+    table->spec.sites = m307_config_server(table->server)->sites;
     apr_pool_cleanup_register(pconf, table, close_table,
                               apr_pool_cleanup_null);
     rv = r307_table_stat(&table->spec, ptemp, &source);

@@ -10,6 +10,8 @@
 #include "httpd/m307.h"
 #include "httpd/m307_version.h"
 
+#include "core/r307_table.h"
+
 /* What a chain's `changing` points to. */
 typedef struct m307_source_t {
     /* The version of the moment, counted in; NULL: no rules. An error with

@@ -21,7 +21,7 @@ void m307_version_retire(m307_version_t *version, apr_uint32_t token)
         apr_pool_t *pool = version->pool;
 
         version->pool = NULL;
-        version->table = NULL;
+        version->data = NULL;
         apr_pool_destroy(pool);
         apr_atomic_set32(&version->token, 0);
     }
@@ -51,7 +51,7 @@ static void replace(m307_versions_t *versions, m307_version_t *with)
 }
 
 apr_status_t m307_version_install(m307_versions_t *versions,
-                                  r307_table_t *table, apr_pool_t *pool)
+                                  void *data, apr_pool_t *pool)
 {
     m307_version_t *version = free_slot(versions);
 
@@ -59,7 +59,7 @@ apr_status_t m307_version_install(m307_versions_t *versions,
         return APR_ENOSPC;
     }
     version->pool = pool;
-    version->table = table;
+    version->data = data;
     /* add, not set: a late visitor may be counted in for a moment */
     __atomic_add_fetch(&version->refs, 1, __ATOMIC_SEQ_CST);
     versions->last_token = versions->last_token % (DYING - 1) + 1;

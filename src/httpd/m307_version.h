@@ -1,6 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Versions of a table: how a set of rules is replaced while requests use it.
+ * Versions of a table, or of an address database: how something is replaced
+ * while requests use it.
  * A request takes the current version and gives it back when its decision
  * has been answered; a version that was replaced is unmapped when the last
  * request has given it back. No locks on the way of a request.
@@ -8,9 +9,8 @@
 #ifndef M307_VERSION_H
 #define M307_VERSION_H
 
-#include "core/r307_table.h"
-
 #include <apr_atomic.h>
+#include <apr_pools.h>
 
 /* Versions that can exist at once. More than two are there only while a
  * request lasts longer than several refreshes; a refresh that finds no room
@@ -19,7 +19,7 @@
 
 typedef struct m307_version_t {
     apr_pool_t *pool;           /* owns the mapping */
-    r307_table_t *table;
+    void *data;                 /* a table, or what else has versions */
     apr_uint32_t refs;          /* users, and one for being current; counted
                                  * in line, since every request counts */
     volatile apr_uint32_t token;    /* another one each time the slot is
@@ -62,12 +62,12 @@ static inline m307_version_t *m307_version_acquire(m307_versions_t *versions)
 }
 
 /*
- * Make table the current one. pool, which owns it, passes to the version and
+ * Make data the current one. pool, which owns it, passes to the version and
  * is destroyed with it; it must be a pool without parent. One thread at a
  * time. APR_ENOSPC when there is no room: pool is untouched.
  */
 apr_status_t m307_version_install(m307_versions_t *versions,
-                                  r307_table_t *table, apr_pool_t *pool);
+                                  void *data, apr_pool_t *pool);
 
 /* Drop the current version; for the end of a process or configuration. */
 void m307_version_clear(m307_versions_t *versions);

@@ -68,7 +68,7 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
 }
 
 static const r307_host_t server = {
-    self, base, eval_bool, eval_string, NULL, trace
+    self, base, eval_bool, eval_string, NULL, trace, NULL, NULL, NULL
 };
 
 static void add_rule(r307_ruleset_t *set, char *line)
