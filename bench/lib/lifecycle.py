@@ -69,21 +69,21 @@ def _restarts(site, workload):
 
 
 def _memory(pid):
-    """Kilobytes of a process: (private, shared)."""
+    """Kilobytes of a process: (private, shared). A clean page of a mapped
+    file is the page cache's, even while only one process has touched it."""
     private = shared = 0
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
         for line in file:
             name, _, rest = line.partition(":")
-            if name in ("Private_Clean", "Private_Dirty"):
+            if name == "Private_Dirty":
                 private += int(rest.split()[0])
-            elif name in ("Shared_Clean", "Shared_Dirty"):
+            elif name in ("Private_Clean", "Shared_Clean", "Shared_Dirty"):
                 shared += int(rest.split()[0])
     return private, shared
 
 
 def _memory_per_child(bench, site, workload, seconds):
-    """The largest of each after load on all rules: a page of a mapping is
-    counted as private until a second child has touched it."""
+    """The largest of each after load on all rules."""
     paths = load.write_paths(site, workload)
     with Server(site) as server:
         with server.connect() as connection:

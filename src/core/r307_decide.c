@@ -166,22 +166,6 @@ static const r307_target_t *pick(const r307_request_t *req,
     return NULL;
 }
 
-static unsigned fields_of(const r307_request_t *req, const r307_rule_t *rule)
-{
-    const r307_choices_t *choices = rule->choices;
-    unsigned fields = choices ? choices->fields : 0;
-    int i, n = choices ? choices->n : 1;
-
-    for (i = 0; i < n; i++) {
-        const r307_target_t *t = choices ? choices->at[i].target
-                                         : rule->target;
-        if (t->site && strcmp(t->site, R307_TARGET_NEAREST) == 0) {
-            return fields | r307_site_fields(req->sites);
-        }
-    }
-    return fields;
-}
-
 /* Where a rule leads that does not lead everybody to the same place. What a
  * visitor chose counts if the rule has something for it. Sets match->target
  * to NULL when it has nothing for this visitor. */
@@ -189,7 +173,7 @@ static void __attribute__((noinline)) choose(const r307_request_t *req,
                                              r307_match_t *match)
 {
     const r307_rule_t *rule = match->rule;
-    unsigned fields = fields_of(req, rule), chosen = 0;
+    unsigned fields = r307_rule_fields(rule, req->sites), chosen = 0;
     r307_facts_t facts;
 
     memset(&facts, 0, sizeof facts);

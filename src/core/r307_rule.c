@@ -116,11 +116,14 @@ static apr_status_t parse_geo(const r307_rule_env_t *env,
             words[spec->noptions - ++noptions] = word;
         }
     }
-    rv = r307_choice_parse(env->pool, nchoices, words, &syntax,
-                           &rule->choices, err);
+    /* Options first: a misspelt selector is taken for one. */
+    rv = r307_options_apply(env, rule, noptions, words + nchoices, err);
+    if (rv == APR_SUCCESS) {
+        rv = r307_choice_parse(env->pool, nchoices, words, &syntax,
+                               &rule->choices, err);
+    }
     if (rv == APR_SUCCESS) {
         rule->target = rule->choices->at[0].target;
-        rv = r307_options_apply(env, rule, noptions, words + nchoices, err);
     }
     return rv;
 }
@@ -164,17 +167,19 @@ const char *r307_rule_unknown_site(const r307_rule_t *rule,
     return NULL;
 }
 
-int r307_rule_uses_sites(const r307_rule_t *rule)
+unsigned r307_rule_fields(const r307_rule_t *rule,
+                          const apr_array_header_t *sites)
 {
+    unsigned fields = rule->choices ? rule->choices->fields : 0;
     const r307_target_t *target;
     int i;
 
     for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
-        if (target->site) {
-            return 1;
+        if (target->site && strcmp(target->site, R307_TARGET_NEAREST) == 0) {
+            return fields | r307_site_fields(sites);
         }
     }
-    return 0;
+    return fields;
 }
 
 /* Several slashes in a row stand for one. */

@@ -106,8 +106,10 @@ const r307_target_t *r307_rule_computed_host(const r307_rule_t *rule);
 const char *r307_rule_unknown_site(const r307_rule_t *rule,
                                    const apr_array_header_t *sites);
 
-/* Does one of its targets name a site? */
-int r307_rule_uses_sites(const r307_rule_t *rule);
+/* What must be known of a visitor to choose its target; R307_FIELD_BIT.
+ * sites: as above. */
+unsigned r307_rule_fields(const r307_rule_t *rule,
+                          const apr_array_header_t *sites);
 
 /* name=, else "file:line". */
 const char *r307_rule_name(apr_pool_t *pool, const r307_rule_t *rule);

@@ -67,33 +67,44 @@ static const char *whole(apr_pool_t *pool, const request_rec *r,
                       : out ? out : err;
 }
 
-static void merge_fields(request_rec *r)
+static void merge_vary(request_rec *r)
 {
     const char *vary = merge(r->pool, NULL, whole(r->pool, r, "Vary"));
-    const char *cache = whole(r->pool, r, "Cache-Control");
 
-    if (vary) {
-        if (has_token(vary, "*", 1)) {
-            vary = "*";
-        }
-        apr_table_unset(r->headers_out, "Vary");
-        apr_table_setn(r->err_headers_out, "Vary", vary);
+    if (!vary) {
+        return;
     }
-    if (cache && apr_table_get(r->err_headers_out, "Cache-Control")) {
-        /* `private` once, and not where nothing may be stored anyway */
-        cache = apr_table_getm(r->pool, r->headers_out, "Cache-Control");
-        if (!has_token(cache, "private", 7)
-            && !has_token(cache, "no-store", 8)) {
-            cache = merge(r->pool, cache, "private");
-        }
-        apr_table_unset(r->err_headers_out, "Cache-Control");
-        apr_table_setn(r->headers_out, "Cache-Control", cache);
+    if (has_token(vary, "*", 1)) {
+        vary = "*";
     }
+    apr_table_unset(r->headers_out, "Vary");
+    apr_table_setn(r->err_headers_out, "Vary", vary);
 }
 
+/* `private` beside what the content says; nothing is added where nothing may
+ * be stored anyway. A CGI's fields are in err_headers_out, too. */
+static void merge_private(request_rec *r)
+{
+    const char *all = merge(r->pool, NULL,
+                            whole(r->pool, r, "Cache-Control"));
+
+    if (has_token(all, "no-store", 8)) {
+        all = "no-store";
+    }
+    else {
+        all = merge(r->pool, all, "private");
+    }
+    apr_table_unset(r->err_headers_out, "Cache-Control");
+    apr_table_setn(r->headers_out, "Cache-Control", all);
+}
+
+/* f->ctx: not NULL when the answer depends on what no field tells. */
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
-    merge_fields(f->r);
+    merge_vary(f->r);
+    if (f->ctx) {
+        merge_private(f->r);
+    }
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
 }
@@ -118,8 +129,8 @@ void m307_caching_tell(m307_request_t *req)
     if (req->unseen) {
         apr_table_setn(r->err_headers_out, "Cache-Control", "private");
     }
-    if (!ap_is_initial_req(r)) {
-        return;
+    if (ap_is_initial_req(r)) {
+        ap_add_output_filter(filter_name, req->unseen ? r : NULL, r,
+                             r->connection);
     }
-    ap_add_output_filter(filter_name, NULL, r, r->connection);
 }

@@ -132,6 +132,9 @@ static const char *set_match(cmd_parms *cmd, void *dir, int argc,
     return add_rule(cmd, dir, &spec);
 }
 
+/* httpd hands over no more words (server/config.c), and does not say so. */
+#define ARGC_MAX 64
+
 /* [URL-path] choice... [option...] */
 static const char *set_geo(cmd_parms *cmd, void *dir, int argc,
                            char *const argv[])
@@ -141,6 +144,12 @@ static const char *set_geo(cmd_parms *cmd, void *dir, int argc,
     int path = argc > 0
                && !r307_selector_is_list(argv[0], strcspn(argv[0], "="));
 
+    if (argc >= ARGC_MAX) {
+        return apr_psprintf(cmd->temp_pool, "R307-0323: Redirect307Geo has "
+                            "more than %d words; put the rule into a table, "
+                            "as 'URL-path geo selector=target ...'",
+                            ARGC_MAX - 1);
+    }
     if (!path && !cmd->path) {
         return apr_psprintf(cmd->temp_pool, "R307-0320: Redirect307Geo has no "
                             "URL-path; outside a section write "

@@ -20,10 +20,27 @@
 /* Files that a process keeps parsed. The least recently used goes first. */
 #define CACHE_MAX 256
 
+/* What one context may use, another may be refused: nothing is kept for two
+ * that differ in what they may do. The key is these, the directory and the
+ * path. */
+typedef struct rights_t {
+    const void *allowed_hosts;
+    const void *sites;
+    apr_size_t size_max;
+    apr_size_t dir_len;
+    apr_size_t outside;
+    apr_size_t restricted;
+} rights_t;
+
+typedef struct file_key_t {
+    const char *bytes;
+    apr_ssize_t len;
+} file_key_t;
+
 typedef struct entry_t {
     apr_pool_t *pool;           /* for key; cleared with it */
     apr_pool_t *error_pool;     /* for error */
-    const char *key;
+    file_key_t key;
     r307_table_source_t source; /* what versions.current was made from, or
                                  * what was refused last */
     m307_versions_t versions;
@@ -83,16 +100,21 @@ void m307_file_child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
-/* What one context may use, another may be refused: nothing is kept for two
- * that differ in what they may do. */
-static const char *key_of(const rulefile_t *file, apr_pool_t *pool)
+static file_key_t key_of(const rulefile_t *file, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%d%d %" APR_SIZE_T_FMT " %pp %pp %"
-                        APR_SIZE_T_FMT ":%s%s", file->outside,
-                        file->spec.ctx != NULL, file->spec.size_max,
-                        (const void *)file->spec.allowed_hosts,
-                        (const void *)file->spec.sites,
-                        strlen(file->dir), file->dir, file->spec.path);
+    rights_t rights = { file->spec.allowed_hosts, file->spec.sites,
+                        file->spec.size_max, strlen(file->dir),
+                        (apr_size_t)file->outside, file->spec.ctx != NULL };
+    apr_size_t path = strlen(file->spec.path);
+    file_key_t key;
+    char *to;
+
+    key.len = (apr_ssize_t)(sizeof rights + rights.dir_len + path);
+    key.bytes = to = apr_palloc(pool, (apr_size_t)key.len);
+    memcpy(to, &rights, sizeof rights);
+    memcpy(to += sizeof rights, file->dir, rights.dir_len);
+    memcpy(to + rights.dir_len, file->spec.path, path);
+    return key;
 }
 
 /* ---- the cache; its mutex is held ---- */
@@ -114,18 +136,18 @@ static entry_t *oldest_entry(apr_pool_t *pool)
 
 static void evict(entry_t *entry)
 {
-    apr_hash_set(cache.entries, entry->key, APR_HASH_KEY_STRING, NULL);
+    apr_hash_set(cache.entries, entry->key.bytes, entry->key.len, NULL);
     m307_version_clear(&entry->versions);
-    entry->key = entry->error = NULL;
+    entry->error = NULL;
     apr_pool_clear(entry->pool);
     apr_pool_clear(entry->error_pool);
     entry->next_free = cache.unused;
     cache.unused = entry;
 }
 
-static entry_t *find_entry(const char *key, apr_pool_t *pool)
+static entry_t *find_entry(file_key_t key, apr_pool_t *pool)
 {
-    entry_t *entry = apr_hash_get(cache.entries, key, APR_HASH_KEY_STRING);
+    entry_t *entry = apr_hash_get(cache.entries, key.bytes, key.len);
 
     if (entry) {
         return entry;
@@ -143,8 +165,10 @@ static entry_t *find_entry(const char *key, apr_pool_t *pool)
         apr_pool_create(&entry->pool, cache.pool);
         apr_pool_create(&entry->error_pool, cache.pool);
     }
-    entry->key = apr_pstrdup(entry->pool, key);
-    apr_hash_set(cache.entries, entry->key, APR_HASH_KEY_STRING, entry);
+    entry->key.len = key.len;
+    entry->key.bytes = apr_pmemdup(entry->pool, key.bytes,
+                                   (apr_size_t)key.len);
+    apr_hash_set(cache.entries, entry->key.bytes, entry->key.len, entry);
     return entry;
 }
 
@@ -233,7 +257,7 @@ static apr_status_t acquire(m307_source_t *source, request_rec *r,
 {
     rulefile_t file = *(rulefile_t *)source;
     r307_table_source_t now;
-    const char *key;
+    file_key_t key;
     entry_t *entry;
 
     set_limits(&file, r->server);

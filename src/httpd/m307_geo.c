@@ -33,12 +33,26 @@ const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word)
         ? NULL : err.text;
 }
 
+/* APR takes "10." for a network; here that must be written out. */
+static int is_whole_address(const char *text)
+{
+    int dots = 0;
+
+    if (strchr(text, ':')) {
+        return 1;
+    }
+    for (; *text; text++) {
+        dots += *text == '.';
+    }
+    return dots == 3 && text[-1] != '.';
+}
+
 const char *m307_geo_add_trusted(cmd_parms *cmd, void *dir, const char *word)
 {
     m307_server_conf_t *conf = m307_config_server(cmd->server);
     char *text = apr_pstrdup(cmd->temp_pool, word);
     char *bits = strchr(text, '/');
-    apr_ipsubnet_t *net;
+    apr_ipsubnet_t *net = NULL;
 
     (void)dir;
     if (strcasecmp(word, "all") == 0) {
@@ -48,7 +62,8 @@ const char *m307_geo_add_trusted(cmd_parms *cmd, void *dir, const char *word)
     if (bits) {
         *bits++ = '\0';
     }
-    if (apr_ipsubnet_create(&net, text, bits, cmd->pool) != APR_SUCCESS) {
+    if (!is_whole_address(text)
+        || apr_ipsubnet_create(&net, text, bits, cmd->pool) != APR_SUCCESS) {
         return apr_psprintf(cmd->temp_pool, "R307-0321: "
                             "Redirect307TrustedProxy '%s' is neither an "
                             "address nor a network nor 'all'; write "
@@ -137,18 +152,40 @@ static int prepare_sources(m307_server_conf_t *conf, apr_pool_t *pconf,
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* What the rules written for that server ask of its sources; of tables it is
+ * not known yet. */
+static unsigned uses_of_rules(const m307_server_conf_t *conf)
+{
+    unsigned uses = 0;
+    int i;
+
+    for (i = 0; i < conf->judged->nelts; i++) {
+        uses |= r307_geofrom_uses(conf->geofrom, r307_rule_fields(
+            APR_ARRAY_IDX(conf->judged, i, const r307_rule_t *),
+            conf->sites));
+    }
+    return uses;
+}
+
 static void warn_of_trust(const m307_server_conf_t *conf, server_rec *s)
 {
-    if (conf->trusted || conf->trust_all == 1
-        || !(r307_geofrom_uses(conf->geofrom, R307_GEOFROM_ALL_FIELDS)
-             & R307_GEOFROM_TRUSTED)) {
-        return;
+    if (!conf->trusted && conf->trust_all != 1
+        && uses_of_rules(conf) & R307_GEOFROM_TRUSTED) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "R307-0330: Redirect307GeoFrom names headers, but nobody "
+                     "is trusted to send them, so they do not count; name "
+                     "the addresses of the proxies with "
+                     "Redirect307TrustedProxy CIDR..., or write 'all' when "
+                     "nobody else can connect");
     }
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
-                 "R307-0330: Redirect307GeoFrom names headers, but nobody is "
-                 "trusted to send them, so every visitor is unknown; name "
-                 "the addresses of the proxies with Redirect307TrustedProxy "
-                 "CIDR..., or write 'all' when nobody else can connect");
+}
+
+static int is_unseen(const m307_server_conf_t *conf, const r307_rule_t *rule)
+{
+    return (rule->split && rule->split->sticky <= R307_STICKY_IP)
+           || (r307_geofrom_uses(conf->geofrom,
+                                 r307_rule_fields(rule, conf->sites))
+               & R307_GEOFROM_UNSEEN);
 }
 
 static void warn_of_caching(const m307_server_conf_t *conf, server_rec *s)
@@ -158,14 +195,13 @@ static void warn_of_caching(const m307_server_conf_t *conf, server_rec *s)
     for (i = 0; i < conf->judged->nelts; i++) {
         const r307_rule_t *rule =
             APR_ARRAY_IDX(conf->judged, i, const r307_rule_t *);
-        if (rule->cache >= 0 && rule->choices
-            && r307_geofrom_uses(conf->geofrom, rule->choices->fields)
-               & R307_GEOFROM_UNSEEN) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
+        if (rule->cache >= 0 && is_unseen(conf, rule)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                          "R307-0331: %s:%d: cache= lets only the visitor's "
                          "own browser keep this answer, because it depends "
-                         "on an address or a variable, which no header tells "
-                         "a shared cache", rule->file, rule->line);
+                         "on an address, a variable or a draw, which no "
+                         "header tells a shared cache", rule->file,
+                         rule->line);
         }
     }
 }
@@ -315,6 +351,9 @@ const char *m307_geo_sticky(void *ctx, const r307_split_t *split,
     case R307_STICKY_HEADER:
         m307_request_add_vary(req, split->name);
         key = apr_table_get(r->headers_in, split->name);
+        if (key && !*key) {
+            key = NULL;         /* says nothing */
+        }
         break;
     case R307_STICKY_COOKIE:
         m307_request_add_vary(req, "Cookie");
@@ -330,7 +369,7 @@ apr_uint32_t m307_geo_draw(void *ctx)
 {
     apr_uint32_t drawn;
 
-    (void)ctx;
+    ((m307_request_t *)ctx)->unseen = 1;
     ap_random_insecure_bytes(&drawn, sizeof drawn);
     return drawn;
 }

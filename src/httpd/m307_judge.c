@@ -10,7 +10,8 @@
 
 int m307_judge_later(const r307_rule_t *rule)
 {
-    return rule->choices || rule->target->computed_host || rule->target->site;
+    return rule->choices || rule->split || rule->target->computed_host
+           || rule->target->site;
 }
 
 static const char *computed_error(apr_pool_t *pool, const char *written)

@@ -141,6 +141,9 @@ static const struct {
     { "canary", "4f1d3c9ab27e6058", 16, 0xce18a07e },
     { "c", "anary", 5, 0x29765c67 },
     { "canary", "\0", 1, 0x8b0ff9c8 },
+    { "beta", "abc123", 6, 0x04395013 },
+    { "beta", "v1", 2, 0x4dd43437 },
+    { "/shop", "abc123", 6, 0xa7e90767 },
     { "canary", "\xff\x80", 2, 0x86dfe11d }
 };
 

@@ -93,29 +93,32 @@ sub _ask {
 
 # ---- every context ----
 
-# name => [lines of one rule, what stands around all of them].  PATH is the
-# rule's path, RULE the words behind it.  Contexts named bare-* have the rule
-# without its path: nothing is appended there.
+# name => [a rule, what stands around the rules of a row, what stands around all
+# of them or beside the file, the file].  PATH is the rule's path, RULE the
+# words behind it.  Contexts named bare-* have the rule without its path:
+# nothing is appended there.
+my $override = "<Directory \"\@DOCROOT\@\">\nAllowOverride FileInfo\n"
+             . "</Directory>";
 my %context = (
-    server    => ['Redirect307Geo PATH RULE', '%s'],
-    vhost     => ['Redirect307Geo PATH RULE', '%s'],
-    location  => ['Redirect307Geo PATH RULE', "<Location \"/\">\n%s</Location>"],
-    directory => ['Redirect307Geo PATH RULE',
+    server    => ['Redirect307Geo PATH RULE', '%s', '%s'],
+    vhost     => ['Redirect307Geo PATH RULE', '%s', '%s'],
+    location  => ['Redirect307Geo PATH RULE', '%s',
+                  "<Location \"/\">\n%s</Location>"],
+    directory => ['Redirect307Geo PATH RULE', '%s',
                   "<Directory \"\@DOCROOT\@\">\n%s</Directory>"],
-    files     => ['Redirect307Geo PATH RULE', "<Files \"x.html\">\n%s</Files>"],
-    if        => ['Redirect307Geo PATH RULE', "<If \"true\">\n%s</If>"],
-    htaccess  => ['Redirect307Geo PATH RULE', "<Directory \"\@DOCROOT\@\">\n"
-                  . "AllowOverride FileInfo\n</Directory>", '.htaccess'],
-    table     => ['PATH geo RULE', 'Redirect307Use geo', '../geo.rules'],
-    rulefile  => ['PATH geo RULE', "<Directory \"\@DOCROOT\@\">\n"
-                  . "Redirect307File .htrules\n</Directory>", '.htrules'],
-    'bare-location'  => [
-        "<Location \"PATH\">\nRedirect307Geo RULE\n</Location>", '%s'],
-    'bare-directory' => [
-        "<Directory \"\@DOCROOT\@PATH\">\nRedirect307Geo RULE\n</Directory>",
-        '%s'],
-    'bare-htaccess'  => ['Redirect307Geo RULE', "<Directory \"\@DOCROOT\@\">\n"
-                         . "AllowOverride FileInfo\n</Directory>",
+    files     => ['Redirect307Geo PATH RULE', '%s',
+                  "<Files \"x.html\">\n%s</Files>"],
+    if        => ['Redirect307Geo PATH RULE', '%s', "<If \"true\">\n%s</If>"],
+    htaccess  => ['Redirect307Geo PATH RULE', '%s', $override, '/.htaccess'],
+    table     => ['PATH geo RULE', '%s', 'Redirect307Use geo', '/../geo.rules'],
+    rulefile  => ['PATH geo RULE', '%s', "<Directory \"\@DOCROOT\@\">\n"
+                  . "Redirect307File .htrules\n</Directory>", '/.htrules'],
+    'bare-location'  => ['Redirect307Geo RULE',
+                         "<Location \"PATH\">\n%s</Location>\n", '%s'],
+    'bare-directory' => ['Redirect307Geo RULE',
+                         "<Directory \"\@DOCROOT\@PATH\">\n%s</Directory>\n",
+                         '%s'],
+    'bare-htaccess'  => ['Redirect307Geo RULE', '%s', $override,
                          'PATH/.htaccess'],
 );
 
@@ -129,7 +132,8 @@ my %context = (
 #   method    if not GET
 #   headers   request headers, separated by \n
 #   location  expected Location without the rest, which is appended; "=" in
-#             front: as it stands; empty: the file is served; a status
+#             front: as it stands; empty: the file is served; a status. PATH
+#             is the rule's path
 #   also      as in R307::Table
 #   contexts  where the case holds, if not everywhere; "-name": not there
 sub run_contexts {
@@ -155,21 +159,21 @@ sub _holds_in {
 
 sub _run_context {
     my ($file, $name, $rows, $prelude) = @_;
-    my ($line, $around, $into) = @{ $context{$name} };
+    my ($line, $each, $around, $into) = @{ $context{$name} };
     my (%files, $text);
 
     for my $row (@$rows) {
-        my $rules = _rules($row, $line);
+        my $rules = _rules($row, $line, $each);
         $files{"htdocs$row->{path}/x.html"} = "page\n";
         if (defined $into) {
-            (my $to = $into) =~ s/PATH/substr $row->{path}, 1/e;
-            $files{"htdocs/$to"} .= $rules;
+            (my $to = $into) =~ s/PATH/$row->{path}/;
+            $files{"htdocs$to"} .= $rules;
         }
         else {
             $text .= $rules;
         }
     }
-    my $config = sprintf $around, defined $text ? $text : ();
+    my $config = defined $text ? sprintf $around, $text : $around;
     $config = "ServerName host.test\n$config" if $name ne 'server';
     $config = "<VirtualHost *:\@PORT\@>\nServerAlias *.test\n$config\n"
             . "</VirtualHost>" if $name ne 'server';
@@ -188,23 +192,24 @@ sub _run_context {
 }
 
 sub _rules {
-    my ($row, $line) = @_;
+    my ($row, $line, $each) = @_;
     my $out = '';
 
     for my $rule (split /\n/, R307::Table::unescape($row->{rule})) {
         my $before = $rule =~ s/\A(\S+)\| // ? $1 : '';
-        (my $made = $line) =~ s/RULE/$rule/;
-        $made =~ s/PATH/$before$row->{path}/;
+        (my $made = $line) =~ s/PATH/$before$row->{path}/;
+        $made =~ s/RULE/$rule/;
         $out .= "$made\n";
     }
-    return $out;
+    $each =~ s/PATH/$row->{path}/;
+    return sprintf $each, $out;
 }
 
 sub _judge {
     my ($srv, $file, $name, $row) = @_;
     my $rest = $row->{rest} eq '' ? '/x.html'
              : $row->{rest} eq '-' ? '' : $row->{rest};
-    my $want = _wanted($name, $row->{location}, $rest);
+    my $want = _wanted($name, $row->{location} =~ s/PATH/$row->{path}/r, $rest);
     my @problems;
 
     my $res = eval {
