@@ -15,7 +15,8 @@
 #include "apr_strings.h"
 #include "util_filter.h"
 
-static const char filter_name[] = "REDIRECT307_CACHING";
+/* Set when hooks are registered. */
+static ap_filter_rec_t *handle;
 
 static int has_token(const char *list, const char *token, apr_size_t len)
 {
@@ -131,25 +132,33 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 void m307_caching_register(void)
 {
     /* behind mod_headers */
-    ap_register_output_filter(filter_name, filter, NULL,
-                              AP_FTYPE_CONTENT_SET + 1);
+    handle = ap_register_output_filter("REDIRECT307_CACHING", filter, NULL,
+                                       AP_FTYPE_CONTENT_SET + 1);
 }
 
-void m307_caching_tell(m307_request_t *req)
+static void add_vary(request_rec *r, const char *fields)
+{
+    if (apr_is_empty_table(r->err_headers_out)) {
+        apr_table_addn(r->err_headers_out, "Vary", fields);
+        return;
+    }
+    apr_table_setn(r->err_headers_out, "Vary",
+                   merge(r->pool, apr_table_getm(r->pool, r->err_headers_out,
+                                                 "Vary"), fields));
+}
+
+void m307_caching_tell(m307_request_t *req, int passes)
 {
     request_rec *r = req->r;
 
     if (req->vary) {
-        apr_table_setn(r->err_headers_out, "Vary",
-                       merge(r->pool, apr_table_getm(r->pool,
-                                                     r->err_headers_out,
-                                                     "Vary"), req->vary));
+        add_vary(r, req->vary);
     }
     if (req->unseen) {
         apr_table_setn(r->err_headers_out, "Cache-Control", own_private);
     }
-    if (ap_is_initial_req(r)) {
-        ap_add_output_filter(filter_name, req->unseen ? r : NULL, r,
-                             r->connection);
+    if (passes && ap_is_initial_req(r)) {
+        ap_add_output_filter_handle(handle, req->unseen ? r : NULL, r,
+                                    r->connection);
     }
 }
