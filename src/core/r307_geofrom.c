@@ -318,10 +318,14 @@ const r307_geosource_t *r307_geofrom_only(const r307_geofrom_t *from,
         return NULL;
     }
     source = r307_geofrom_sources(from, __builtin_ctz(needs), &count);
-    return count == 1 && source->kind == R307_GEO_HEADER && !source->partner
-           && R307_FIELD_BIT(source->field) == needs
-           && (source->format == R307_GEO_PLAIN
-               || source->format == R307_GEO_RANGES) ? source : NULL;
+    if (count != 1 || source->partner
+        || R307_FIELD_BIT(source->field) != needs) {
+        return NULL;
+    }
+    return source->kind == R307_GEO_MMDB
+           || (source->kind == R307_GEO_HEADER
+               && (source->format == R307_GEO_PLAIN
+                   || source->format == R307_GEO_RANGES)) ? source : NULL;
 }
 
 const char *const *r307_geofrom_databases(const r307_geofrom_t *from,

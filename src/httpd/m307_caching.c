@@ -155,7 +155,9 @@ void m307_caching_tell(m307_request_t *req, int passes)
         add_vary(r, req->vary);
     }
     if (req->unseen) {
-        apr_table_setn(r->err_headers_out, "Cache-Control", own_private);
+        (apr_is_empty_table(r->err_headers_out) ? apr_table_addn
+                                                : apr_table_setn)(
+            r->err_headers_out, "Cache-Control", own_private);
     }
     if (passes && ap_is_initial_req(r)) {
         ap_add_output_filter_handle(handle, req->unseen ? r : NULL, r,

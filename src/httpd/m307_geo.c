@@ -315,8 +315,7 @@ static void __attribute__((noinline)) read_sources(m307_request_t *req,
     }
 }
 
-/* Most often there is one header to look at. Returns 0 when there is more to
- * it. */
+/* Returns 0 when there is more to it. */
 static int read_header(m307_request_t *req, const r307_geosource_t *source,
                        r307_facts_t *facts)
 {
@@ -335,6 +334,21 @@ static int read_header(m307_request_t *req, const r307_geosource_t *source,
     return 1;
 }
 
+/* Most often there is one place to look at. Returns 0 when there is more to
+ * it. */
+static int read_only(m307_request_t *req, const r307_geosource_t *source,
+                     unsigned fields, r307_facts_t *facts)
+{
+    if (source->kind == R307_GEO_HEADER) {
+        return read_header(req, source, facts);
+    }
+    memset(facts, 0, sizeof *facts);
+    if (!ask_database(req, source->number, fields, facts)) {
+        memset(facts, 0, sizeof *facts);
+    }
+    return 1;
+}
+
 void m307_geo_facts(void *ctx, unsigned fields, int measured,
                     r307_facts_t *facts, unsigned *chosen)
 {
@@ -342,7 +356,7 @@ void m307_geo_facts(void *ctx, unsigned fields, int measured,
     const m307_geo_cost_t *cost = &req->server->geo_costs[fields];
 
     *chosen = 0;
-    if (!cost->only || !read_header(req, cost->only, facts)) {
+    if (!cost->only || !read_only(req, cost->only, fields, facts)) {
         read_sources(req, cost, fields, measured, facts, chosen);
     }
     if (measured) {
