@@ -29,7 +29,8 @@ const char *r307_step_text(r307_step_t step)
         "its expr= is false",
         "its percent= leaves this request out",
         "none of its choices is for this visitor",
-        "it leads to the request itself"
+        "it leads to the request itself",
+        "its site cannot be used"
     };
 
     return texts[step];
@@ -137,15 +138,47 @@ static int __attribute__((noinline)) in_share(const r307_request_t *req,
                                   ? server->draw(req->ctx) : 0);
 }
 
+/* ---- sites ---- */
+
+typedef struct asker_t {
+    const r307_request_t *req;
+    const r307_rule_t *rule;
+} asker_t;
+
+static int is_usable(void *ctx, const r307_site_t *site)
+{
+    const asker_t *asker = ctx;
+    const r307_request_t *req = asker->req;
+    const char *why = req->server->site_down
+        ? req->server->site_down(req->ctx, site) : NULL;
+
+    if (why && req->server->trace) {
+        note(req, asker->rule, R307_STEP_SITE_DOWN,
+             apr_pstrcat(req->pool, site->name, ": ", why, NULL));
+    }
+    return !why;
+}
+
+static const r307_site_t *nearest(const r307_request_t *req,
+                                  const r307_rule_t *rule,
+                                  const r307_facts_t *facts)
+{
+    asker_t asker = { req, rule };
+    r307_site_judge_t judge = { is_usable, &asker };
+
+    return r307_site_nearest(req->sites, facts, &judge, req->pool);
+}
+
 /* ---- choices ---- */
 
 /* The first choice that holds and has somewhere to go. plain: only selectors
  * that say something of the visitor. */
 static const r307_target_t *pick(const r307_request_t *req,
-                                 const r307_choices_t *choices,
+                                 const r307_rule_t *rule,
                                  const r307_facts_t *facts, int plain,
                                  const r307_site_t **site)
 {
+    const r307_choices_t *choices = rule->choices;
     const char *language = r307_choice_language(choices, facts);
     int i;
 
@@ -158,7 +191,7 @@ static const r307_target_t *pick(const r307_request_t *req,
         if (!target->site || strcmp(target->site, R307_TARGET_NEAREST)) {
             return target;
         }
-        *site = r307_site_nearest(req->sites, facts);
+        *site = nearest(req, rule, facts);
         if (*site) {
             return target;
         }
@@ -181,20 +214,20 @@ static void __attribute__((noinline)) choose(const r307_request_t *req,
         req->server->facts(req->ctx, fields, 0, &facts, &chosen);
     }
     if (!rule->choices) {
-        match->site = r307_site_nearest(req->sites, &facts);
+        match->site = nearest(req, rule, &facts);
         match->target = match->site ? rule->target : NULL;
         return;
     }
     match->target = NULL;
     if (chosen) {
-        match->target = pick(req, rule->choices, &facts, 1, &match->site);
+        match->target = pick(req, rule, &facts, 1, &match->site);
         if (match->target) {
             return;
         }
         memset(&facts, 0, sizeof facts);
         req->server->facts(req->ctx, fields, 1, &facts, &chosen);
     }
-    match->target = pick(req, rule->choices, &facts, 0, &match->site);
+    match->target = pick(req, rule, &facts, 0, &match->site);
 }
 
 /* 0: there is no such site. */

@@ -55,6 +55,10 @@ typedef struct r307_host_t {
                           apr_size_t *len);
     /* An even 32 bit number, another one for each call. NULL: 0. */
     apr_uint32_t (*draw)(void *ctx);
+    /* Why a site with while= or balancer= cannot be used at the moment: a
+     * static phrase, or one in the request's pool. NULL: it can. NULL as the
+     * function: all can. */
+    const char *(*site_down)(void *ctx, const r307_site_t *site);
 } r307_host_t;
 
 typedef struct r307_request_t {

@@ -179,6 +179,24 @@ const char *m307_geo_sticky(void *ctx, const r307_split_t *split,
                             apr_size_t *len);
 apr_uint32_t m307_geo_draw(void *ctx);
 
+/* m307_health.c: whether sites can be used */
+/* Keep a site that has while= or balancer= in mind for the check. */
+void m307_health_watch(const cmd_parms *cmd, r307_site_t *site);
+/* check_config: OK or an HTTP status, with messages logged. */
+int m307_health_check_all(apr_pool_t *pconf, apr_pool_t *ptemp);
+/* r307_host_t.site_down */
+const char *m307_health_site_down(void *ctx, const r307_site_t *site);
+
+/* m307_balancer.c: mod_proxy's balancers */
+/* The site's, when all directives have been read. NULL with a sentence in
+ * err: mod_proxy is not there, or no such balancer. */
+const struct m307_balancer_t *m307_balancer_find(const server_rec *s,
+                                                 const r307_site_t *site,
+                                                 r307_error_t *err);
+/* Has it a member that takes new clients? Reads shared memory, takes no
+ * lock. */
+int m307_balancer_is_usable(const struct m307_balancer_t *which);
+
 /* m307_database.c: databases of addresses */
 struct m307_database_t *m307_database_open(apr_pool_t *pconf,
                                            const char *path,

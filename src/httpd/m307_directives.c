@@ -300,7 +300,8 @@ const command_rec m307_directives[] = {
                     RSRC_CONF, "addresses of the peers whose geo headers are "
                     "believed, or all"),
     AP_INIT_TAKE_ARGV("Redirect307Site", m307_geo_add_site, NULL, RSRC_CONF,
-                      "name URL [at=lat,lon] [serves=selector,...] [local]"),
+                      "name URL [at=lat,lon] [serves=selector,...] "
+                      "[while=expr] [balancer=name] [local]"),
     AP_INIT_FLAG("Redirect307Relative", set_relative, NULL, OR_FILEINFO,
                  "On: send a target that is a path as it is"),
     AP_INIT_FLAG("Redirect307Inherit", set_inherit, NULL, OR_FILEINFO,
