@@ -91,6 +91,10 @@ class Place:
     def conf(self, name):
         return os.path.join(self.directory, "conf", name)
 
+    @staticmethod
+    def header_fields(_):
+        return ""
+
     def close(self):
         shutil.rmtree(self.scratch, ignore_errors=True)
 

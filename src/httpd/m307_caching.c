@@ -56,15 +56,33 @@ static const char *merge(apr_pool_t *pool, const char *list, const char *more)
     return list;
 }
 
-/* All lines of a field in one. */
+/* What is written for the case that no content comes. */
+static const char own_private[] = "private";
+
+static int add_line(void *ctx, const char *name, const char *value)
+{
+    (void)name;
+    if (value != own_private) {
+        APR_ARRAY_PUSH((apr_array_header_t *)ctx, const char *) = value;
+    }
+    return 1;
+}
+
+/* All lines of a field in one, NULL without any. */
 static const char *whole(apr_pool_t *pool, const request_rec *r,
                          const char *name)
 {
-    const char *out = apr_table_getm(pool, r->headers_out, name);
-    const char *err = apr_table_getm(pool, r->err_headers_out, name);
+    apr_array_header_t *lines = apr_array_make(pool, 4, sizeof(char *));
+    const char *all = "";
+    int i;
 
-    return out && err ? apr_pstrcat(pool, out, ", ", err, NULL)
-                      : out ? out : err;
+    apr_table_do(add_line, lines, r->headers_out, name, NULL);
+    apr_table_do(add_line, lines, r->err_headers_out, name, NULL);
+    for (i = 0; i < lines->nelts; i++) {
+        all = apr_pstrcat(pool, all, i ? ", " : "",
+                          APR_ARRAY_IDX(lines, i, const char *), NULL);
+    }
+    return i ? all : NULL;
 }
 
 static void merge_vary(request_rec *r)
@@ -82,17 +100,18 @@ static void merge_vary(request_rec *r)
 }
 
 /* `private` beside what the content says; nothing is added where nothing may
- * be stored anyway. A CGI's fields are in err_headers_out, too. */
+ * be stored anyway, and private="field" is not the whole answer (RFC 9111
+ * section 5.2.2.7). A CGI's fields are in err_headers_out, too. */
 static void merge_private(request_rec *r)
 {
-    const char *all = merge(r->pool, NULL,
-                            whole(r->pool, r, "Cache-Control"));
+    const char *all = whole(r->pool, r, "Cache-Control");
 
-    if (has_token(all, "no-store", 8)) {
-        all = "no-store";
+    if (!all) {
+        all = own_private;
     }
-    else {
-        all = merge(r->pool, all, "private");
+    else if (!ap_find_list_item(r->pool, all, "no-store")
+             && !ap_find_list_item(r->pool, all, "private")) {
+        all = apr_pstrcat(r->pool, all, ", private", NULL);
     }
     apr_table_unset(r->err_headers_out, "Cache-Control");
     apr_table_setn(r->headers_out, "Cache-Control", all);
@@ -127,7 +146,7 @@ void m307_caching_tell(m307_request_t *req)
                                                      "Vary"), req->vary));
     }
     if (req->unseen) {
-        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+        apr_table_setn(r->err_headers_out, "Cache-Control", own_private);
     }
     if (ap_is_initial_req(r)) {
         ap_add_output_filter(filter_name, req->unseen ? r : NULL, r,
