@@ -13,8 +13,7 @@
 
 #include "apr_strings.h"
 
-static const char out_name[] = "REDIRECT307_ONERROR";
-static const char in_name[] = "REDIRECT307_ONERROR_BODY";
+static const char filter_name[] = "REDIRECT307_ONERROR";
 
 /* ---- the directive ---- */
 
@@ -88,27 +87,6 @@ static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
-/*
- * A handler that answers with an error may leave the body unread, and httpd
- * would read all of it before it lets go of the answer. Once it is decided
- * that the client is to send the body elsewhere, a large one ends here; the
- * connection is marked for closing by then.
- */
-static apr_status_t spare(ap_filter_t *f, apr_bucket_brigade *bb,
-                          ap_input_mode_t mode, apr_read_type_e block,
-                          apr_off_t readbytes)
-{
-    request_rec *r = f->r;
-
-    if (r->status < R307_STATUS_MIN || !m307_onerror_decide(f->ctx, r)
-        || r->connection->keepalive != AP_CONN_CLOSE) {
-        return ap_get_brigade(f->next, bb, mode, block, readbytes);
-    }
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(
-                                    r->connection->bucket_alloc));
-    return APR_SUCCESS;
-}
-
 /* ---- hooks ---- */
 
 /* Of an error page, the request that it is for. */
@@ -120,27 +98,12 @@ static request_rec *failed_request(request_rec *r)
     return r;
 }
 
-/* What the filter of the body knows; the other one is gone when httpd makes
- * the answer. */
-static m307_onerror_t *known_state(const request_rec *r)
-{
-    ap_filter_t *f = r->input_filters;
-
-    while (f && (f->frec->filter_func.in_func != spare || f->r != r)) {
-        f = f->next;
-    }
-    return f ? f->ctx : NULL;
-}
-
 static m307_onerror_t *watch(request_rec *r, request_rec *failed)
 {
-    m307_onerror_t *state = known_state(r);
+    m307_onerror_t *state = apr_pcalloc(r->pool, sizeof *state);
 
-    if (!state) {
-        state = apr_pcalloc(r->pool, sizeof *state);
-        state->failed = failed;
-    }
-    ap_add_output_filter(out_name, state, r, r->connection);
+    state->failed = failed;
+    ap_add_output_filter(filter_name, state, r, r->connection);
     return state;
 }
 
@@ -155,9 +118,6 @@ static void insert_filter(request_rec *r)
     state = watch(r, failed);
     if (failed != r) {
         m307_onerror_decide(state, r);  /* before the body is read for it */
-    }
-    else {
-        ap_add_input_filter(in_name, state, r, r->connection);
     }
 }
 
@@ -187,9 +147,8 @@ static void insert_error_filter(request_rec *r)
 
 void m307_onerror_register(void)
 {
-    ap_register_output_filter(out_name, look, NULL,
+    ap_register_output_filter(filter_name, look, NULL,
                               M307_ONERROR_FILTER_TYPE);
-    ap_register_input_filter(in_name, spare, NULL, AP_FTYPE_CONTENT_SET);
     ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
                                 APR_HOOK_LAST);
