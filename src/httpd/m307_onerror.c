@@ -12,6 +12,7 @@
 #include "core/r307_options.h"
 
 #include "apr_strings.h"
+#include "http_connection.h"
 
 static const char filter_name[] = "REDIRECT307_ONERROR";
 
