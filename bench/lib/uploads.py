@@ -93,7 +93,7 @@ class Place:
 
     @staticmethod
     def header_fields(_):
-        return ""
+        return []
 
     def close(self):
         shutil.rmtree(self.scratch, ignore_errors=True)

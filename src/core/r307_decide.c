@@ -29,6 +29,7 @@ const char *r307_step_text(r307_step_t step)
         "its expr= is false",
         "its percent= leaves this request out",
         "none of its choices is for this visitor",
+        "it is for other errors",
         "it leads to the request itself",
         "its site cannot be used"
     };
@@ -58,6 +59,9 @@ static int host_holds(const r307_conditions_t *when, const char *host)
 static r307_step_t plain_conditions(const r307_request_t *req,
                                     const r307_conditions_t *when)
 {
+    if (when->statuses && !r307_statuses_hold(when->statuses, req->status)) {
+        return R307_STEP_STATUS;
+    }
     if (when->methods && !method_holds(when, req->method)) {
         return R307_STEP_METHOD;
     }
@@ -169,6 +173,21 @@ static const r307_site_t *nearest(const r307_request_t *req,
     return r307_site_nearest(req->sites, facts, &judge, req->pool);
 }
 
+/* Who names a site means that site. But a rule for errors is there because
+ * something is down, and does not send to what is down as well. */
+static int leads_nowhere(const r307_request_t *req, const r307_rule_t *rule,
+                         const r307_target_t *target)
+{
+    asker_t asker = { req, rule };
+    const r307_site_t *site;
+
+    if (!rule->when || !rule->when->statuses || !target->site) {
+        return 0;
+    }
+    site = r307_site_find(req->sites, target->site, strlen(target->site));
+    return site && r307_site_is_watched(site) && !is_usable(&asker, site);
+}
+
 /* ---- choices ---- */
 
 /* The first choice that holds and has somewhere to go. plain: only selectors
@@ -188,11 +207,13 @@ static const r307_target_t *pick(const r307_request_t *req,
         if (!r307_choice_holds(&choices->at[i], facts, language, plain)) {
             continue;
         }
-        if (!target->site || strcmp(target->site, R307_TARGET_NEAREST)) {
-            return target;
+        if (target->site && strcmp(target->site, R307_TARGET_NEAREST) == 0) {
+            *site = nearest(req, rule, facts);
+            if (*site) {
+                return target;
+            }
         }
-        *site = nearest(req, rule, facts);
-        if (*site) {
+        else if (!leads_nowhere(req, rule, target)) {
             return target;
         }
     }
@@ -261,8 +282,13 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
     if (rule->split && !in_share(req, rule)) {
         return R307_STEP_SPLIT;
     }
-    if ((rule->choices || rule->target->site) && needs_choice(rule)) {
-        choose(req, match);
+    if (rule->choices || rule->target->site) {
+        if (needs_choice(rule)) {
+            choose(req, match);
+        }
+        else if (leads_nowhere(req, rule, rule->target)) {
+            return R307_STEP_SITE_DOWN;
+        }
     }
     return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
 }
@@ -304,7 +330,10 @@ static void consider(r307_request_t *req, r307_match_t *match,
         }
     }
     if (step != R307_STEP_CHOSEN) {
-        note(req, rule, step, step == R307_STEP_SELF ? out->location : NULL);
+        if (step != R307_STEP_SITE_DOWN) {      /* that has been told */
+            note(req, rule, step,
+                 step == R307_STEP_SELF ? out->location : NULL);
+        }
         return;
     }
     out->rule = rule;
