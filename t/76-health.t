@@ -113,6 +113,53 @@ is(eventually($srv, '/near', 'https://a.example/near', 'Host: main.test'),
    'https://a.example/near', 'and up again without the flag');
 $srv->stop;
 
+# ---- Redirect307OnError ----
+
+{
+    my $err = server(name => 'errors', config => <<'EOC');
+Redirect307LoopGuard Off
+Redirect307Site a https://a.example at=50,8 "while=! -f '@ROOT@/run/a-down'"
+Redirect307Site b https://b.example at=51,8 "while=! -f '@ROOT@/run/b-down'"
+Redirect307GeoFrom country=query:c
+<Location "/named">
+    Redirect 503 /named
+    Redirect307OnError 503 site:a
+    Redirect307OnError 503 site:b
+</Location>
+<Location "/nearest">
+    Redirect 503 /nearest
+    Redirect307OnError 503 site:nearest
+</Location>
+<Location "/choice">
+    Redirect 503 /choice
+    Redirect307OnError 503 FR=site:a/fr default=site:b/all
+</Location>
+EOC
+    my $flag = sub { R307::Env::write_file($err->root . "/run/$_[0]", '') };
+    my $all = sub {
+        my ($name, %want) = @_;
+        for my $path (sort keys %want) {
+            my $res = $err->get("$path?c=FR");
+            my $want = $want{$path};
+            $want eq '503' ? passes($res, 503, "OnError, $name: $path")
+                : redirects_to($res, "https://$want?c=FR",
+                               "OnError, $name: $path");
+        }
+    };
+    $all->('all are up', '/named' => 'a.example/named',
+           '/nearest' => 'a.example/nearest', '/choice' => 'a.example/fr/choice');
+    $flag->('a-down');
+    $err->log->mark;
+    $all->('one is down', '/named' => 'b.example/named',
+           '/nearest' => 'b.example/nearest', '/choice' => 'b.example/all/choice');
+    logged($err, qr/R307-0441: .*the site a: its while= is false/,
+           'OnError: the log names who is passed over');
+    $flag->('b-down');
+    $all->('both are down', '/named' => '503', '/nearest' => '503',
+           '/choice' => '503');
+    $err->stop;
+}
+
 # ---- an expression that fails ----
 
 {
