@@ -109,7 +109,7 @@ class Site:
 
     def values(self, ports, mpm):
         return {"ROOT": self.root, "PORT": str(ports[0]),
-                "PORT2": str(ports[1]), "MPM": mpm,
+                "PORT2": str(ports[1]), "PORT3": str(ports[2]), "MPM": mpm,
                 "RULES": self.rules, "ADDRESSES": self.addresses,
                 "LIBEXECDIR": self.bench.libexecdir,
                 "MODULE": self.bench.module, "CONST307": self.bench.const307,
@@ -177,9 +177,9 @@ class Server:
         if _closed.is_set():
             raise ServerError("not started: the benchmark is being stopped")
         self.site = site
-        self.port, self.port2 = free_port(), free_port()
-        conf = site.write_conf((self.port, self.port2),
-                               "prefork" if single else "event")
+        ports = free_port(), free_port(), free_port()
+        self.port, self.port2 = ports[:2]
+        conf = site.write_conf(ports, "prefork" if single else "event")
         self.output = open(os.path.join(site.root, "output"), "wb")
         self.started = time.monotonic()
         self.process = subprocess.Popen(

@@ -11,7 +11,6 @@ import sys
 import tempfile
 
 import bench as bench_module
-import client
 import machine
 import report
 import server
@@ -133,7 +132,8 @@ def measure_system(place, system, quick):
     cases = [c for c in case_list(quick) if uploader2
              or c[0].protocol != "h2"]
     with server.Server(site) as running:
-        running.connect().__exit__()
+        with running.connect():     # it is up
+            pass
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             slow = [pool.submit(one, c) for c in cases if c[0].slow]
             for case in cases:
@@ -145,11 +145,11 @@ def measure_system(place, system, quick):
 
 
 def amount(count):
-    if count < 1000:
-        return f"{count} B" if count else "0"
-    if count < 10 * MB:
-        return f"{count / 1024:,.0f} KB"
-    return f"{count / MB:,.0f} MB"
+    if count == 0:
+        return "0"
+    if count % MB == 0 or count >= 10 * MB:
+        return f"{count / MB:,.0f} MB"
+    return f"{count / 1024:,.0f} KB"
 
 
 def row(title, size, result):
@@ -190,8 +190,7 @@ def problems(results):
             yield f"{key}: {found['before']} bytes were taken before it"
 
 
-def measure(args):
-    systems = tables.read_systems(args.directory, "uploads.tsv")
+def measure(args, systems):
     results = {"about": {}, "uploads": {}, "left_out": []}
     place = Place(args)
     try:
@@ -208,14 +207,22 @@ def measure(args):
     finally:
         server.stop_all()
         place.close()
-    os.makedirs(args.output, exist_ok=True)
-    with open(os.path.join(args.output, "uploads.json"), "w",
-              encoding="utf-8") as file:
-        json.dump(results, file, indent=1)
-        file.write("\n")
+    return results
+
+
+def act(args):
+    systems = tables.read_systems(args.directory, "uploads.tsv")
+    place = os.path.join(args.output, "uploads.json")
+    if args.report:
+        with open(place, encoding="utf-8") as file:
+            results = json.load(file)
+    else:
+        results = measure(args, systems)
+        os.makedirs(args.output, exist_ok=True)
+        with open(place, "w", encoding="utf-8") as file:
+            json.dump(results, file, indent=1)
+            file.write("\n")
     write_report(results, systems, os.path.join(args.output, "uploads.md"))
-    print("written: " + os.path.relpath(os.path.join(args.output,
-                                                     "uploads.md")))
     bad = list(problems(results))
     if not args.quick:
         bad += results["left_out"]
@@ -230,16 +237,20 @@ def parse_arguments(argv):
         prog="bench/uploads",
         description="Measure what becomes of bodies that nobody needs.")
     parser.set_defaults(directory=here)
-    parser.add_argument("--module", required=True,
-                        help="mod_redirect307.so to measure")
+    parser.add_argument("--module", help="mod_redirect307.so to measure")
     parser.add_argument("--httpd", default="/usr/sbin/apache2")
     parser.add_argument("--apxs", default="apxs")
     parser.add_argument("--quick", action="store_true",
                         help="up to 100 MB, no slow clients")
+    parser.add_argument("--report", action="store_true",
+                        help="measure nothing; write the report once more"
+                             " from uploads.json")
     parser.add_argument("--output", metavar="DIRECTORY",
                         help="where the results go (default: bench/, with"
                              " --quick bench/quick/)")
     args = parser.parse_args(argv)
+    if not args.module and not args.report:
+        parser.error("--module says what to measure")
     if not args.output:
         args.output = os.path.join(here, "quick" if args.quick else "")
     return args
@@ -252,9 +263,9 @@ def _interrupt(*_):
 def main():
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return measure(parse_arguments(sys.argv[1:]))
+        return act(parse_arguments(sys.argv[1:]))
     except (bench_module.BenchError, tables.TableError, server.ServerError,
-            client.WrongAnswer) as error:
+            OSError) as error:
         print(f"uploads: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
