@@ -203,6 +203,7 @@ EOC
 
 # ---- configurations ----
 
+my %provoked;
 for my $row (R307::Table::read_table('health-config.tsv')) {
     my $name = "configuration: $row->{name}";
     SKIP: {
@@ -226,7 +227,24 @@ for my $row (R307::Table::read_table('health-config.tsv')) {
             && $message !~ /\Q$file\E:$row->{line}: /;
         ok(!@wrong, $name);
         diag("  $_") for @wrong, @wrong ? "in: $message" : ();
+        $provoked{$_} = 1 for $message =~ /(R307-\d{4}):/g;
     }
+}
+
+# No configuration error of sites' health without a case.
+SKIP: {
+    skip("this httpd has no mod_proxy_balancer", 1) if !$has_balancer;
+    my %known;
+    for my $file (glob "$ENV{R307_TOP}/src/*/*.c") {
+        open my $fh, '<', $file or die "$file: $!\n";
+        while (<$fh>) {
+            $known{$1} = 1 while /"(R307-0(?:36|78)\d):/g;
+        }
+    }
+    is(join(' ', grep { $provoked{$_} } sort keys %known),
+       join(' ', 'R307-0360', 'R307-0361', 'R307-0362', 'R307-0780',
+            'R307-0781'), 'every message was provoked here');
+    is(join(' ', grep { !$provoked{$_} } sort keys %known), '', 'none is left');
 }
 
 # ---- balancers ----
