@@ -331,6 +331,47 @@ EOC
     $tried->stop;
 }
 
+# The balancer manager takes a member out and in.
+SKIP: {
+    skip('this httpd has no mod_proxy_balancer', 1) if !$has_balancer;
+    my $member = 'http://127.0.0.1:' . R307::Ports::take();
+    my $managed = server(name => 'managed', modules => \@balancer,
+        config => <<"EOC");
+<Proxy balancer://api>
+    BalancerMember $member
+</Proxy>
+<Location "/manager">
+    SetHandler balancer-manager
+</Location>
+Redirect307Site near https://near.example balancer=api
+Redirect307Site far https://far.example
+Redirect307 /x site:nearest
+EOC
+    my $referer = 'Referer: http://localhost:' . $managed->port . '/manager';
+    my $page = $managed->get('/manager', $referer)->body;
+    my ($nonce) = $page =~ /nonce=([0-9a-f-]+)/;
+    my $set = sub {
+        my ($letter, $on) = @_;
+        return $managed->request(target => '/manager', method => 'POST',
+            headers => ['Content-Type: application/x-www-form-urlencoded',
+                        $referer],
+            body => "b=api&w=$member&nonce=$nonce&w_status_$letter=$on")
+            ->status;
+    };
+    ok($nonce, 'the balancer manager has a form');
+    redirects_to($managed->get('/x'), 'https://near.example/x', 'managed: up');
+    for (['D', 'disabled'], ['N', 'draining'], ['S', 'stopped']) {
+        my ($letter, $name) = @$_;
+        is($set->($letter, 1), 200, "managed: the member is $name");
+        is(join(' ', map { $managed->get('/x')->header('Location') } 1 .. 10),
+           join(' ', ('https://far.example/x') x 10), 'managed: down');
+        is($set->($letter, 0), 200, "managed: the member is not $name");
+        redirects_to($managed->get('/x'), 'https://near.example/x',
+                     'managed: up again');
+    }
+    $managed->stop;
+}
+
 # A member that mod_proxy_hcheck watches: it dies and returns.
 SKIP: {
     skip('this httpd has no mod_proxy_hcheck', 1)
