@@ -56,21 +56,30 @@ static inline int is_out_of_reach(request_rec *r, const m307_dir_conf_t *dir)
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail)
 {
-    const m307_request_t *req = ctx;
+    request_rec *r = ((const m307_request_t *)ctx)->r;
 
-    if (step == R307_STEP_SELF && APLOG_R_IS_LEVEL(req->r, APLOG_INFO)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, req->r,
-                      "R307-0407: rule %s does not apply: it would send %s "
-                      "%s to itself (%s)",
-                      r307_rule_label(req->r->pool, rule), req->r->method,
-                      req->r->uri, detail);
+    if (step == R307_STEP_SELF) {
+        if (APLOG_R_IS_LEVEL(r, APLOG_INFO)) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          "R307-0407: rule %s does not apply: it would send "
+                          "%s %s to itself (%s)",
+                          r307_rule_label(r->pool, rule), r->method, r->uri,
+                          detail);
+        }
     }
-    else if (step != R307_STEP_SELF
-             && APLOG_R_IS_LEVEL(req->r, APLOG_TRACE1)) {
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, req->r,
+    else if (!APLOG_R_IS_LEVEL(r, APLOG_TRACE1)) {
+        return;
+    }
+    else if (step == R307_STEP_SITE_DOWN) {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r,
+                      "R307-0441: rule %s passes over the site %s",
+                      r307_rule_name(r->pool, rule), detail);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r,
                       "R307-0408: rule %s does not apply to %s %s: %s",
-                      r307_rule_name(req->r->pool, rule), req->r->method,
-                      req->r->uri, r307_step_text(step));
+                      r307_rule_name(r->pool, rule), r->method, r->uri,
+                      r307_step_text(step));
     }
 }
 
