@@ -308,6 +308,8 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
     r307_search_t search;
 
     memset(out, 0, sizeof *out);
+    r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
+                     req->thorough, &req->scratch, req->pool);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
         const char *reason = NULL;
@@ -317,10 +319,7 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                != APR_SUCCESS) {
             end(out, R307_FAILED, NULL, reason);
         }
-        else if (set && r307_search_begin(&search, set, req->host,
-                                          req->path.uri, req->path.uri_len,
-                                          req->thorough, &req->scratch,
-                                          req->pool)) {
+        else if (set && r307_search_begin(&search, set)) {
             ask(req, &search,
                 req->asked && r307_chain_holds(req->asked, chain), out);
         }

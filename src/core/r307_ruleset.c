@@ -261,25 +261,20 @@ static apr_status_t match_path(r307_search_t *search,
     }
 }
 
-int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
-                      const char *host, const char *uri, apr_size_t uri_len,
-                      int thorough, r307_scratch_t *scratch,
-                      apr_pool_t *pool)
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set)
 {
-    search->index = thorough && set->rules->nelts ? NULL : set->index;
-    if (search->index
-        && !r307_walk_begin(&search->walk, set->index, set->order, host, uri,
-                            uri_len, pool)) {
-        return 0;
-    }
     search->set = set;
-    search->uri = uri;
-    search->uri_len = uri_len;
-    search->scratch = scratch;
-    search->pool = pool;
-    search->doubled = -1;
+    search->index = set->index;
     search->next = 0;
-    return 1;
+    if (!set->index) {
+        return 1;
+    }
+    if (search->thorough && set->rules->nelts) {
+        search->index = NULL;
+        return 1;
+    }
+    return r307_walk_begin(&search->walk, set->index, search->host,
+                           search->uri, search->uri_len, search->pool);
 }
 
 static const r307_rule_t *next_rule(r307_search_t *search)
@@ -291,7 +286,7 @@ static const r307_rule_t *next_rule(r307_search_t *search)
         return search->next < set->rules->nelts
             ? r307_ruleset_at(set, search->next++) : NULL;
     }
-    rec = r307_walk_next(&search->walk);
+    rec = r307_walk_next(&search->walk, set->order);
     return rec ? set->make(set->ctx, rec, search->pool) : NULL;
 }
 

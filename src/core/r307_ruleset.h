@@ -71,6 +71,7 @@ typedef struct r307_match_t {
 /* A search, on the stack. */
 typedef struct r307_search_t {
     const r307_ruleset_t *set;
+    const char *host;
     const char *uri;            /* decoded, normalised, NUL-terminated */
     apr_size_t uri_len;
     apr_pool_t *pool;
@@ -78,19 +79,32 @@ typedef struct r307_search_t {
     const r307_index_t *index;  /* NULL: scan */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
                                  * known */
+    int thorough;
     int next;                   /* scan */
     r307_walk_t walk;           /* index */
 } r307_search_t;
 
-/* host: lower case, no port, or NULL. Rules and captures that a search hands
- * out live in pool or longer. thorough: hand out rules for other hosts, too,
- * for somebody who wants to know why they do not apply; a table's are not
- * looked through. Returns 0 when no rule of the set can match; then search
- * must not be used. */
-int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
-                      const char *host, const char *uri, apr_size_t uri_len,
-                      int thorough, r307_scratch_t *scratch,
-                      apr_pool_t *pool);
+/* Once for a request. host: lower case, no port, or NULL. Rules and captures
+ * that a search hands out live in pool or longer. thorough: hand out rules for
+ * other hosts, too, for somebody who wants to know why they do not apply; a
+ * table's are not looked through. */
+static inline void r307_search_init(r307_search_t *search, const char *host,
+                                    const char *uri, apr_size_t uri_len,
+                                    int thorough, r307_scratch_t *scratch,
+                                    apr_pool_t *pool)
+{
+    search->host = host;
+    search->uri = uri;
+    search->uri_len = uri_len;
+    search->thorough = thorough;
+    search->scratch = scratch;
+    search->pool = pool;
+    search->doubled = -1;
+}
+
+/* For each set that is asked. Returns 0 when no rule of the set can match;
+ * then search must not be used. */
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set);
 
 /*
  * The next candidate, in configuration order, or for a table in order of

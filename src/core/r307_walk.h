@@ -25,7 +25,8 @@ typedef enum r307_order_t {
 /* Stands on the stack; its members are private but for rest. */
 typedef struct r307_walk_t {
     const r307_index_t *index;
-    r307_order_t order;
+    apr_pool_t *pool;
+    const char *host;           /* NULL: keys have none */
     r307_walk_list_t *lists;    /* deepest last */
     int nlists;
     int room;                   /* of lists */
@@ -44,11 +45,11 @@ typedef struct r307_walk_t {
  * be terminated. Returns 0 when there are no candidates; then walk must not
  * be asked. */
 int r307_walk_begin(r307_walk_t *walk, const r307_index_t *index,
-                    r307_order_t order, const char *host, const char *uri,
-                    apr_size_t uri_len, apr_pool_t *pool);
+                    const char *host, const char *uri, apr_size_t uri_len,
+                    apr_pool_t *pool);
 
 /* The next candidate, NULL at the end. Candidates share the key's segments
  * with the request; whether they cover it is for the caller to test. */
-const r307_record_t *r307_walk_next(r307_walk_t *walk);
+const r307_record_t *r307_walk_next(r307_walk_t *walk, r307_order_t order);
 
 #endif
