@@ -238,6 +238,18 @@ static int is_exact(const r307_search_t *search, const r307_rule_t *rule,
               == (rule->path[rule->path_len - 1] == '/');
 }
 
+/* Can it match? Asked when its literal is longer than what is known to be
+ * equal, and the slash that follows, as every path begins with one. */
+static inline int may_match(const r307_search_t *search,
+                            const r307_regex_t *regex, apr_size_t rest)
+{
+    const r307_literal_t *literal = r307_regex_literal(regex);
+
+    return literal->len <= rest + 1
+           || (literal->len <= search->uri_len
+               && memcmp(search->uri, literal->bytes, literal->len) == 0);
+}
+
 static apr_status_t match_path(r307_search_t *search,
                                const r307_rule_t *rule, apr_size_t rest,
                                r307_match_t *match)
@@ -252,9 +264,10 @@ static apr_status_t match_path(r307_search_t *search,
                                                    : APR_NOTFOUND;
     case R307_RULE_REGEX:
         match->rest = search->uri_len;
-        return r307_regex_match(rule->regex, search->uri, search->uri_len,
-                                &match->captures, search->scratch,
-                                search->pool);
+        return !may_match(search, rule->regex, rest) ? APR_NOTFOUND
+            : r307_regex_match(rule->regex, search->uri, search->uri_len,
+                               &match->captures, search->scratch,
+                               search->pool);
     default:
         match->rest = search->uri_len;
         return APR_SUCCESS;

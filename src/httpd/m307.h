@@ -145,9 +145,51 @@ typedef struct m307_request_t {
 /* The request as the client made it: not a subrequest, not one that the
  * server redirected to itself. */
 request_rec *m307_request_original(request_rec *r);
+/* Absolute-form has scheme and host before the path (RFC 9112 section
+ * 3.2.2). NULL: it is not that. */
+const char *m307_request_absolute_path(const char *url);
+
+/* The path of the request-target as it came, NULL when it has none. */
+static inline const char *m307_request_raw_path(const request_rec *r)
+{
+    const char *s = r->unparsed_uri;
+
+    return s && *s == '/' ? s : m307_request_absolute_path(s);
+}
+
+extern const r307_host_t m307_request_host;
+
 /* Fill req, which lives as long as r, but for dir and server, which are set
- * already. */
-void m307_request_init(m307_request_t *req, request_rec *r);
+ * already. In line: every request that rules exist for comes here. */
+static inline __attribute__((always_inline))
+void m307_request_init(m307_request_t *req, request_rec *r)
+{
+    r307_request_t *core = &req->core;
+
+    req->r = r;
+    req->vary = NULL;
+    req->unseen = 0;
+    req->held = NULL;
+    req->has_self = 0;
+    core->pool = r->pool;
+    core->path.uri = r->uri;
+    core->path.uri_len = strlen(r->uri);
+    core->path.raw = m307_request_raw_path(r);
+    core->path.state = R307_PATH_NEW;
+    core->query = r->args;
+    core->method = r->method;
+    core->host = r->hostname;
+    core->now = r->request_time;
+    core->allowed_hosts = req->server->allowed_hosts;
+    core->sites = req->server->sites;
+    core->server = &m307_request_host;
+    core->ctx = req;
+    req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);
+    core->thorough = req->level >= APLOG_TRACE1;
+    core->scratch.data = NULL;
+    core->asked = NULL;
+}
+
 /* The decision has been answered: give back what was held for it, but for
  * first_held. */
 void m307_request_done(m307_request_t *req);
