@@ -280,7 +280,8 @@ static void consider(r307_request_t *req, r307_match_t *match,
     }
 }
 
-static void __attribute__((noinline)) ask(r307_request_t *req,
+static inline __attribute__((always_inline))
+void ask(r307_request_t *req,
                                           r307_search_t *search, int again,
                                           r307_decision_t *out)
 {

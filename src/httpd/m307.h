@@ -130,16 +130,16 @@ typedef struct m307_request_t {
     request_rec *r;
     const m307_dir_conf_t *dir;
     const m307_server_conf_t *server;
-    int unseen;                 /* the answer depends on what no request
-                                 * field tells a cache */
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
-    int level;                  /* of the log */
-    int has_self;               /* self is filled */
-    r307_self_t self;
     m307_held_t *held;          /* versions of tables counted in; NULL:
                                  * none */
     m307_held_t first_held;     /* mostly one is enough */
+    int unseen;                 /* the answer depends on what no request
+                                 * field tells a cache */
+    int has_self;               /* self is filled */
+    r307_self_t self;
+    int level;                  /* of the log */
 } m307_request_t;
 
 /* The request as the client made it: not a subrequest, not one that the
@@ -168,8 +168,8 @@ void m307_request_init(m307_request_t *req, request_rec *r)
 
     req->r = r;
     req->vary = NULL;
-    req->unseen = 0;
     req->held = NULL;
+    req->unseen = 0;
     req->has_self = 0;
     core->pool = r->pool;
     core->path.uri = r->uri;
