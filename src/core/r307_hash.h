@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Hashing of keys, eight bytes at a time. Shared by the index and by its
- * reader, and by nobody else: its results are in table files.
+ * Hashing of keys, eight bytes at a time. Its results are in table
+ * files: who changes it raises R307_TABLE_VERSION.
  */
 #ifndef R307_HASH_H
 #define R307_HASH_H
