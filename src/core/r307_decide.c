@@ -321,7 +321,8 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
 
     memset(out, 0, sizeof *out);
     r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
-                     req->thorough, &req->scratch, req->pool);
+                     req->server->thorough, req->ctx, &req->scratch,
+                     req->pool);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
         const char *reason = NULL;

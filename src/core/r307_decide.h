@@ -55,6 +55,8 @@ typedef struct r307_host_t {
                           apr_size_t *len);
     /* An even 32 bit number, another one for each call. NULL: 0. */
     apr_uint32_t (*draw)(void *ctx);
+    /* Is trace to hear of rules for other hosts, too? NULL: no. */
+    int (*thorough)(void *ctx);
 } r307_host_t;
 
 typedef struct r307_request_t {
@@ -69,7 +71,6 @@ typedef struct r307_request_t {
     const apr_array_header_t *sites;    /* const r307_site_t *; NULL: none */
     const r307_host_t *server;
     void *ctx;
-    int thorough;               /* trace rules for other hosts, too */
     r307_scratch_t scratch;     /* zero it */
 
     /* Sets that were asked before with this path. Only their rules with

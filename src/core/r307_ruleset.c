@@ -19,6 +19,7 @@ struct r307_ruleset_t {
     apr_array_header_t *rules;  /* const r307_rule_t * */
     const r307_index_t *index;  /* NULL: scan */
     r307_order_t order;
+    int host_rules;             /* rules has some that name a host */
     const r307_rule_t *(*make)(const void *ctx, const r307_record_t *rec,
                                apr_pool_t *pool);
     const void *ctx;
@@ -161,6 +162,7 @@ void r307_ruleset_freeze_masked(r307_ruleset_t *set, apr_uint32_t mask)
     if (rv == APR_SUCCESS) {
         set->index = r307_indexer_freeze(ix, set->pool);
         set->order = R307_ORDER_FIRST;
+        set->host_rules = (set->index->info.flags & R307_INDEX_HOSTS) != 0;
         set->make = prepared;
         set->ctx = set;
     }
@@ -282,7 +284,8 @@ int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set)
     if (!set->index) {
         return 1;
     }
-    if (search->thorough && set->rules->nelts) {
+    if (set->host_rules && search->thorough
+        && search->thorough(search->ctx)) {
         search->index = NULL;
         return 1;
     }

@@ -79,24 +79,28 @@ typedef struct r307_search_t {
     const r307_index_t *index;  /* NULL: scan */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
                                  * known */
-    int thorough;
+    int (*thorough)(void *ctx);
+    void *ctx;
     int next;                   /* scan */
     r307_walk_t walk;           /* index */
 } r307_search_t;
 
 /* Once for a request. host: lower case, no port, or NULL. Rules and captures
- * that a search hands out live in pool or longer. thorough: hand out rules for
- * other hosts, too, for somebody who wants to know why they do not apply; a
- * table's are not looked through. */
+ * that a search hands out live in pool or longer. thorough, with its ctx: are
+ * rules for other hosts to be handed out, too, for somebody who wants to know
+ * why they do not apply? Asked when a set has such rules; a table's are not
+ * looked through. NULL: no. */
 static inline void r307_search_init(r307_search_t *search, const char *host,
                                     const char *uri, apr_size_t uri_len,
-                                    int thorough, r307_scratch_t *scratch,
+                                    int (*thorough)(void *ctx), void *ctx,
+                                    r307_scratch_t *scratch,
                                     apr_pool_t *pool)
 {
     search->host = host;
     search->uri = uri;
     search->uri_len = uri_len;
     search->thorough = thorough;
+    search->ctx = ctx;
     search->scratch = scratch;
     search->pool = pool;
     search->doubled = -1;

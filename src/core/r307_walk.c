@@ -116,7 +116,11 @@ static inline void add_list(r307_walk_t *walk, const r307_record_t *rec,
 {
     list_t *list;
 
-    if (walk->nlists == walk->room) {
+    if (walk->nlists == 0) {
+        walk->lists = walk->few;
+        walk->room = R307_WALK_LISTS;
+    }
+    else if (walk->nlists == walk->room) {
         make_room(walk);
     }
     list = &walk->lists[walk->nlists++];
@@ -333,8 +337,6 @@ int __attribute__((noinline)) r307_walk_begin(r307_walk_t *walk,
     walk->host = index->info.flags & R307_INDEX_HOSTS ? host : NULL;
     walk->pool = pool;
     walk->nlists = 0;
-    walk->lists = walk->few;
-    walk->room = R307_WALK_LISTS;
     walk->doubled = 0;
     if (index->info.depths & 1) {
         probe(walk, uri, 1, 0, R307_HASH_SEED);

@@ -139,7 +139,6 @@ typedef struct m307_request_t {
                                  * field tells a cache */
     int has_self;               /* self is filled */
     r307_self_t self;
-    int level;                  /* of the log */
 } m307_request_t;
 
 /* The request as the client made it: not a subrequest, not one that the
@@ -184,8 +183,6 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->sites = req->server->sites;
     core->server = &m307_request_host;
     core->ctx = req;
-    req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);
-    core->thorough = req->level >= APLOG_TRACE1;
     core->scratch.data = NULL;
     core->asked = NULL;
 }
@@ -238,6 +235,8 @@ int m307_hooks_translate(request_rec *r);
 /* r307_host_t.trace */
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);
+/* r307_host_t.thorough */
+int m307_hooks_traces(void *ctx);
 int m307_hooks_fixups(request_rec *r);
 
 #endif

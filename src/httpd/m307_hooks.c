@@ -74,6 +74,13 @@ void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
     }
 }
 
+int m307_hooks_traces(void *ctx)
+{
+    const m307_request_t *req = ctx;
+
+    return APLOG_R_IS_LEVEL(req->r, APLOG_TRACE1);
+}
+
 /* Returns what m307_answer() does. Most requests are no concern of any rule
  * and end here. */
 static inline int answer_and_release(m307_request_t *req,
