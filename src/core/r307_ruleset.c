@@ -208,20 +208,20 @@ static apr_size_t __attribute__((noinline)) covered_doubled(
     r307_search_t *search, const r307_rule_t *rule)
 {
     if (search->doubled < 0) {
-        search->doubled = r307_path_is_doubled(search->uri);
+        search->doubled = r307_path_is_doubled(search->walk.uri);
     }
     return search->doubled
-        ? r307_path_prefix(search->uri, 1, rule->path, rule->path_len) : 0;
+        ? r307_path_prefix(search->walk.uri, 1, rule->path, rule->path_len) : 0;
 }
 
 /* rest: what the index knows already, or 0. */
 static inline apr_size_t covered(r307_search_t *search,
                                  const r307_rule_t *rule, apr_size_t rest)
 {
-    const char *uri = search->uri;
+    const char *uri = search->walk.uri;
     apr_size_t len = rule->path_len;
 
-    if (!rest && len <= search->uri_len && memcmp(uri, rule->path, len) == 0
+    if (!rest && len <= search->walk.uri_len && memcmp(uri, rule->path, len) == 0
         && (uri[len] == '/' || uri[len] == '\0' || uri[len - 1] == '/')) {
         rest = len;
     }
@@ -235,8 +235,8 @@ static inline apr_size_t covered(r307_search_t *search,
 static int is_exact(const r307_search_t *search, const r307_rule_t *rule,
                     apr_size_t rest)
 {
-    return rest == search->uri_len
-           && (search->uri[rest - 1] == '/')
+    return rest == search->walk.uri_len
+           && (search->walk.uri[rest - 1] == '/')
               == (rule->path[rule->path_len - 1] == '/');
 }
 
@@ -248,8 +248,8 @@ static inline int may_match(const r307_search_t *search,
     const r307_literal_t *literal = r307_regex_literal(regex);
 
     return literal->len <= rest + 1
-           || (literal->len <= search->uri_len
-               && memcmp(search->uri, literal->bytes, literal->len) == 0);
+           || (literal->len <= search->walk.uri_len
+               && memcmp(search->walk.uri, literal->bytes, literal->len) == 0);
 }
 
 static apr_status_t match_path(r307_search_t *search,
@@ -265,13 +265,13 @@ static apr_status_t match_path(r307_search_t *search,
         return is_exact(search, rule, match->rest) ? APR_SUCCESS
                                                    : APR_NOTFOUND;
     case R307_RULE_REGEX:
-        match->rest = search->uri_len;
+        match->rest = search->walk.uri_len;
         return !may_match(search, rule->regex, rest) ? APR_NOTFOUND
-            : r307_regex_match(rule->regex, search->uri, search->uri_len,
+            : r307_regex_match(rule->regex, search->walk.uri, search->walk.uri_len,
                                &match->captures, search->scratch,
-                               search->pool);
+                               search->walk.pool);
     default:
-        match->rest = search->uri_len;
+        match->rest = search->walk.uri_len;
         return APR_SUCCESS;
     }
 }
@@ -289,8 +289,7 @@ int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set)
         search->index = NULL;
         return 1;
     }
-    return r307_walk_begin(&search->walk, set->index, search->host,
-                           search->uri, search->uri_len, search->pool);
+    return r307_walk_begin(&search->walk, set->index);
 }
 
 static const r307_rule_t *next_rule(r307_search_t *search)
@@ -303,7 +302,7 @@ static const r307_rule_t *next_rule(r307_search_t *search)
             ? r307_ruleset_at(set, search->next++) : NULL;
     }
     rec = r307_walk_next(&search->walk, set->order);
-    return rec ? set->make(set->ctx, rec, search->pool) : NULL;
+    return rec ? set->make(set->ctx, rec, search->walk.pool) : NULL;
 }
 
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)

@@ -71,10 +71,6 @@ typedef struct r307_match_t {
 /* A search, on the stack. */
 typedef struct r307_search_t {
     const r307_ruleset_t *set;
-    const char *host;
-    const char *uri;            /* decoded, normalised, NUL-terminated */
-    apr_size_t uri_len;
-    apr_pool_t *pool;
     r307_scratch_t *scratch;    /* shared by the searches of a request */
     const r307_index_t *index;  /* NULL: scan */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
@@ -82,7 +78,8 @@ typedef struct r307_search_t {
     int (*thorough)(void *ctx);
     void *ctx;
     int next;                   /* scan */
-    r307_walk_t walk;           /* index */
+    r307_walk_t walk;           /* index; its uri is normalised and
+                                 * NUL-terminated */
 } r307_search_t;
 
 /* Once for a request. host: lower case, no port, or NULL. Rules and captures
@@ -96,13 +93,13 @@ static inline void r307_search_init(r307_search_t *search, const char *host,
                                     r307_scratch_t *scratch,
                                     apr_pool_t *pool)
 {
-    search->host = host;
-    search->uri = uri;
-    search->uri_len = uri_len;
+    search->walk.host = host;
+    search->walk.uri = uri;
+    search->walk.uri_len = uri_len;
+    search->walk.pool = pool;
     search->thorough = thorough;
     search->ctx = ctx;
     search->scratch = scratch;
-    search->pool = pool;
     search->doubled = -1;
 }
 

@@ -179,7 +179,7 @@ static inline void probe(r307_walk_t *walk, const char *uri, apr_size_t end,
     if (rec) {
         add_list(walk, rec, end);
     }
-    if (walk->host) {
+    if (walk->index->info.flags & R307_INDEX_HOSTS && walk->host) {
         probe_hosts(walk, uri, end, depth, path);
     }
 }
@@ -308,14 +308,13 @@ static inline int probe_path(r307_walk_t *walk, const char *uri,
 }
 
 /* The same for the path with each run of slashes as one. */
-static void __attribute__((noinline)) probe_doubled(r307_walk_t *walk,
-                                                    const char *uri,
-                                                    apr_size_t len)
+static void __attribute__((noinline)) probe_doubled(r307_walk_t *walk)
 {
-    char *single = apr_palloc(walk->pool, len);
+    const char *uri = walk->uri;
+    char *single = apr_palloc(walk->pool, walk->uri_len);
     apr_size_t i, n = 0;
 
-    for (i = 0; i < len; i++) {
+    for (i = 0; i < walk->uri_len; i++) {
         if (uri[i] != '/' || n == 0 || single[n - 1] != '/') {
             single[n++] = uri[i];
         }
@@ -325,26 +324,20 @@ static void __attribute__((noinline)) probe_doubled(r307_walk_t *walk,
 }
 
 int __attribute__((noinline)) r307_walk_begin(r307_walk_t *walk,
-                                              const r307_index_t *index,
-                                              const char *host,
-                                              const char *uri,
-                                              apr_size_t uri_len,
-                                              apr_pool_t *pool)
+                                              const r307_index_t *index)
 {
     int roots;
 
     walk->index = index;
-    walk->host = index->info.flags & R307_INDEX_HOSTS ? host : NULL;
-    walk->pool = pool;
     walk->nlists = 0;
     walk->doubled = 0;
     if (index->info.depths & 1) {
-        probe(walk, uri, 1, 0, R307_HASH_SEED);
+        probe(walk, walk->uri, 1, 0, R307_HASH_SEED);
     }
     roots = walk->nlists;
-    if (!probe_path(walk, uri, uri_len)) {
+    if (!probe_path(walk, walk->uri, walk->uri_len)) {
         walk->nlists = roots;
-        probe_doubled(walk, uri, uri_len);
+        probe_doubled(walk);
     }
     if (walk->nlists == 0) {
         return 0;
