@@ -20,6 +20,7 @@ struct r307_ruleset_t {
     const r307_index_t *index;  /* NULL: scan */
     r307_order_t order;
     int host_rules;             /* rules has some that name a host */
+    /* NULL: a record's `options` is the number of its rule. */
     const r307_rule_t *(*make)(const void *ctx, const r307_record_t *rec,
                                apr_pool_t *pool);
     const void *ctx;
@@ -66,13 +67,6 @@ const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i)
 }
 
 /* ---- freezing ---- */
-
-static const r307_rule_t *prepared(const void *ctx, const r307_record_t *rec,
-                                   apr_pool_t *pool)
-{
-    (void)pool;
-    return r307_ruleset_at(ctx, (int)rec->options);
-}
 
 static const char *key_of(const r307_rule_t *rule)
 {
@@ -163,8 +157,6 @@ void r307_ruleset_freeze_masked(r307_ruleset_t *set, apr_uint32_t mask)
         set->index = r307_indexer_freeze(ix, set->pool);
         set->order = R307_ORDER_FIRST;
         set->host_rules = (set->index->info.flags & R307_INDEX_HOSTS) != 0;
-        set->make = prepared;
-        set->ctx = set;
     }
     apr_pool_destroy(temp);
 }
@@ -221,7 +213,8 @@ static inline apr_size_t covered(r307_search_t *search,
     const char *uri = search->walk.uri;
     apr_size_t len = rule->path_len;
 
-    if (!rest && len <= search->walk.uri_len && memcmp(uri, rule->path, len) == 0
+    if (!rest && len <= search->walk.uri_len
+        && memcmp(uri, rule->path, len) == 0
         && (uri[len] == '/' || uri[len] == '\0' || uri[len - 1] == '/')) {
         rest = len;
     }
@@ -267,9 +260,9 @@ static apr_status_t match_path(r307_search_t *search,
     case R307_RULE_REGEX:
         match->rest = search->walk.uri_len;
         return !may_match(search, rule->regex, rest) ? APR_NOTFOUND
-            : r307_regex_match(rule->regex, search->walk.uri, search->walk.uri_len,
-                               &match->captures, search->scratch,
-                               search->walk.pool);
+            : r307_regex_match(rule->regex, search->walk.uri,
+                               search->walk.uri_len, &match->captures,
+                               search->scratch, search->walk.pool);
     default:
         match->rest = search->walk.uri_len;
         return APR_SUCCESS;
@@ -302,7 +295,11 @@ static const r307_rule_t *next_rule(r307_search_t *search)
             ? r307_ruleset_at(set, search->next++) : NULL;
     }
     rec = r307_walk_next(&search->walk, set->order);
-    return rec ? set->make(set->ctx, rec, search->walk.pool) : NULL;
+    if (!rec) {
+        return NULL;
+    }
+    return set->make ? set->make(set->ctx, rec, search->walk.pool)
+                     : r307_ruleset_at(set, (int)rec->options);
 }
 
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)

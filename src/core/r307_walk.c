@@ -21,6 +21,28 @@ typedef struct name_t {
 
 /* ---- one key ---- */
 
+/* Keys are short. A call of memcmp() would cost as much again, since then
+ * everything around it has to be saved. */
+static inline int same_bytes(const char *a, const char *b, apr_size_t n)
+{
+    apr_size_t i;
+
+    if (n < 8) {
+        for (i = 0; i < n; i++) {
+            if (a[i] != b[i]) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+    for (i = 0; i < n - 8; i += 8) {
+        if (r307_hash_word(a + i) != r307_hash_word(b + i)) {
+            return 0;
+        }
+    }
+    return r307_hash_word(a + n - 8) == r307_hash_word(b + n - 8);
+}
+
 /* Is the record's key that host and the first `end` bytes of uri? Its path
  * may have a final slash, and go on where keys are cut. */
 static int is_key(const r307_record_t *rec, const name_t *host,
@@ -29,7 +51,8 @@ static int is_key(const r307_record_t *rec, const name_t *host,
     const char *path = r307_record_path(rec);
 
     if (rec->host_len != (host ? host->len : 0)
-        || (host && memcmp(r307_record_host(rec), host->s, host->len))) {
+        || (host && !same_bytes(r307_record_host(rec), host->s,
+                                host->len))) {
         return 0;
     }
     if (rec->path_len != end) {
@@ -41,7 +64,7 @@ static int is_key(const r307_record_t *rec, const name_t *host,
             return 0;
         }
     }
-    return memcmp(path, uri, end) == 0;
+    return same_bytes(path, uri, end);
 }
 
 /* NULL when it has been twice around: a damaged file without an empty slot. */
@@ -62,15 +85,19 @@ static const r307_record_t * __attribute__((noinline)) compare(
     apr_uint32_t tag = slot->tag;
     int laps = 0;
 
-    for (; slot && slot->ref; slot = next_slot(index, slot, &laps)) {
-        const r307_record_t *rec = slot->tag != tag ? NULL
-            : r307_index_record(index, slot->ref);
+    for (;;) {
+        const r307_record_t *rec = r307_index_record(index, slot->ref);
 
         if (rec && is_key(rec, host, uri, end, depth)) {
             return rec;
         }
+        do {
+            slot = next_slot(index, slot, &laps);
+            if (!slot || !slot->ref) {
+                return NULL;
+            }
+        } while (slot->tag != tag);
     }
-    return NULL;
 }
 
 /* The first record of a key, or NULL; hash: the key's, unmasked. Mostly there
@@ -171,7 +198,7 @@ static void __attribute__((noinline)) probe_hosts(r307_walk_t *walk,
 
 /* path: hash of what lies before the boundary. */
 static inline void probe(r307_walk_t *walk, const char *uri, apr_size_t end,
-                         unsigned depth, apr_uint64_t path)
+           unsigned depth, apr_uint64_t path)
 {
     const r307_record_t *rec = find(walk->index, uri, end, depth, NULL,
                                     r307_hash_mix(path, 0));
@@ -262,8 +289,8 @@ static inline apr_uint64_t slashes(const char *p, apr_size_t n)
 
 /* As probe_any(), for a path of usual length: all of its slashes are the bits
  * of one word. */
-static inline __attribute__((always_inline)) int probe_usual(r307_walk_t *walk, const char *uri,
-                              apr_size_t len)
+static inline __attribute__((always_inline))
+int probe_usual(r307_walk_t *walk, const char *uri, apr_size_t len)
 {
     const char *p = uri + 1;
     hasher_t h = { uri, p, R307_HASH_SEED };
