@@ -23,7 +23,8 @@ typedef struct name_t {
 
 /* Keys are short. A call of memcmp() would cost as much again, since then
  * everything around it has to be saved. */
-static inline int same_bytes(const char *a, const char *b, apr_size_t n)
+static inline __attribute__((always_inline))
+int same_bytes(const char *a, const char *b, apr_size_t n)
 {
     apr_size_t i;
 
@@ -45,8 +46,9 @@ static inline int same_bytes(const char *a, const char *b, apr_size_t n)
 
 /* Is the record's key that host and the first `end` bytes of uri? Its path
  * may have a final slash, and go on where keys are cut. */
-static int is_key(const r307_record_t *rec, const name_t *host,
-                  const char *uri, apr_size_t end, unsigned depth)
+static inline __attribute__((always_inline))
+int is_key(const r307_record_t *rec, const name_t *host, const char *uri,
+           apr_size_t end, unsigned depth)
 {
     const char *path = r307_record_path(rec);
 
@@ -77,27 +79,34 @@ static inline const r307_slot_t *next_slot(const r307_index_t *index,
     return ++*laps < 2 ? index->slots : NULL;
 }
 
-/* The first record of a key, from a slot on that has the key's tag. */
-static const r307_record_t * __attribute__((noinline)) compare(
+/* The first record of a key, behind a slot that has the key's tag. */
+static const r307_record_t * __attribute__((noinline)) compare_others(
     const r307_index_t *index, const char *uri, apr_size_t end,
     unsigned depth, const name_t *host, const r307_slot_t *slot)
 {
     apr_uint32_t tag = slot->tag;
     int laps = 0;
 
-    for (;;) {
-        const r307_record_t *rec = r307_index_record(index, slot->ref);
+    while ((slot = next_slot(index, slot, &laps)) && slot->ref) {
+        const r307_record_t *rec = slot->tag != tag ? NULL
+            : r307_index_record(index, slot->ref);
 
         if (rec && is_key(rec, host, uri, end, depth)) {
             return rec;
         }
-        do {
-            slot = next_slot(index, slot, &laps);
-            if (!slot || !slot->ref) {
-                return NULL;
-            }
-        } while (slot->tag != tag);
     }
+    return NULL;
+}
+
+/* The same, from that slot on. Nearly always it is that one. */
+static const r307_record_t * __attribute__((noinline)) compare(
+    const r307_index_t *index, const char *uri, apr_size_t end,
+    unsigned depth, const name_t *host, const r307_slot_t *slot)
+{
+    const r307_record_t *rec = r307_index_record(index, slot->ref);
+
+    return rec && is_key(rec, host, uri, end, depth) ? rec
+        : compare_others(index, uri, end, depth, host, slot);
 }
 
 /* The first record of a key, or NULL; hash: the key's, unmasked. Mostly there
