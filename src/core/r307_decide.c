@@ -278,8 +278,6 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
 {
     const r307_rule_t *rule = match->rule;
 
-    match->target = rule->target;
-    match->site = NULL;
     if (rule->split && !in_share(req, rule)) {
         return R307_STEP_SPLIT;
     }
@@ -294,56 +292,69 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
     return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
 }
 
-static int stays_here(const r307_match_t *match)
-{
-    return match->target->kind == R307_TARGET_STOP
-           || (match->site && match->site->local);
-}
-
-/* One candidate. Leaves R307_NONE when the rule does not apply after all. */
-static void consider(r307_request_t *req, r307_match_t *match,
-                     r307_decision_t *out)
+/* A candidate that asks for more than a path. Returns what scheme and host
+ * come from, NULL when there is no more to be done. */
+static const r307_target_t * __attribute__((noinline)) consider_fully(
+    r307_request_t *req, r307_match_t *match, r307_decision_t *out)
 {
     const r307_rule_t *rule = match->rule;
     r307_step_t step;
 
     if (conditions(req, rule, &step) != APR_SUCCESS) {
         end(out, R307_FAILED, rule, "the expression in expr= failed");
-        return;
+        return NULL;
     }
     if (step == R307_STEP_CHOSEN) {
         step = take_target(req, match);
     }
-    if (step == R307_STEP_CHOSEN && match->target->site
-        && !find_site(req, match)) {
-        end(out, R307_FAILED, rule, apr_pstrcat(req->pool, "there is no site ",
-                                                match->target->site, NULL));
-        return;
-    }
-    if (step == R307_STEP_CHOSEN && !stays_here(match)) {
-        r307_location_build(req, match, out);
-        if (out->outcome == R307_REDIRECT
-            && r307_location_is_self(req, match->site ? match->site->target
-                                                      : match->target,
-                                     out->location)) {
-            step = R307_STEP_SELF;
-            out->outcome = R307_NONE;
-        }
-    }
     if (step != R307_STEP_CHOSEN) {
         if (step != R307_STEP_SITE_DOWN) {      /* that has been told */
-            note(req, rule, step,
-                 step == R307_STEP_SELF ? out->location : NULL);
+            note(req, rule, step, NULL);
         }
+        return NULL;
+    }
+    if (match->target->site && !find_site(req, match)) {
+        end(out, R307_FAILED, rule, apr_pstrcat(req->pool, "there is no site ",
+                                                match->target->site, NULL));
+        return NULL;
+    }
+    if (match->target->kind == R307_TARGET_STOP
+        || (match->site && match->site->local)) {
+        end(out, R307_STOP, rule, NULL);
+        return NULL;
+    }
+    return match->site ? match->site->target : match->target;
+}
+
+/* One candidate. Leaves R307_NONE when the rule does not apply after all.
+ * What most rules do without is out of their way. */
+static inline void consider(r307_request_t *req, r307_match_t *match,
+                            r307_decision_t *out)
+{
+    const r307_rule_t *rule = match->rule;
+    const r307_target_t *base = rule->target;
+
+    match->target = base;
+    match->site = NULL;
+    if (rule->when || rule->split || rule->choices || base->site
+        || base->kind == R307_TARGET_STOP) {
+        base = consider_fully(req, match, out);
+        if (!base) {
+            return;
+        }
+    }
+    r307_location_build(req, match, out);
+    if (out->outcome == R307_REDIRECT
+        && r307_location_is_self(req, base, out->location)) {
+        out->outcome = R307_NONE;
+        note(req, rule, R307_STEP_SELF, out->location);
         return;
     }
     out->rule = rule;
-    if (stays_here(match)) {
-        out->outcome = R307_STOP;
-    }
 }
 
-static void __attribute__((noinline)) ask(r307_request_t *req,
+static inline __attribute__((always_inline))
+void ask(r307_request_t *req,
                                           r307_search_t *search, int again,
                                           r307_decision_t *out)
 {
@@ -371,6 +382,9 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
     r307_search_t search;
 
     memset(out, 0, sizeof *out);
+    r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
+                     req->server->thorough, req->ctx, &req->scratch,
+                     req->pool);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
         const char *reason = NULL;
@@ -380,10 +394,7 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                != APR_SUCCESS) {
             end(out, R307_FAILED, NULL, reason);
         }
-        else if (set && r307_search_begin(&search, set, req->host,
-                                          req->path.uri, req->path.uri_len,
-                                          req->thorough, &req->scratch,
-                                          req->pool)) {
+        else if (set && r307_search_begin(&search, set)) {
             ask(req, &search,
                 req->asked && r307_chain_holds(req->asked, chain), out);
         }

@@ -59,6 +59,8 @@ typedef struct r307_host_t {
      * static phrase, or one in the request's pool. NULL: it can. NULL as the
      * function: all can. */
     const char *(*site_down)(void *ctx, const r307_site_t *site);
+    /* Is trace to hear of rules for other hosts, too? NULL: no. */
+    int (*thorough)(void *ctx);
 } r307_host_t;
 
 typedef struct r307_request_t {
@@ -76,7 +78,6 @@ typedef struct r307_request_t {
     unsigned site_fields;       /* r307_site_fields(sites) */
     const r307_host_t *server;
     void *ctx;
-    int thorough;               /* trace rules for other hosts, too */
     r307_scratch_t scratch;     /* zero it */
 
     /* Sets that were asked before with this path. Only their rules with

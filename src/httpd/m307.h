@@ -140,24 +140,64 @@ typedef struct m307_request_t {
     request_rec *r;
     const m307_dir_conf_t *dir;
     const m307_server_conf_t *server;
-    int unseen;                 /* the answer depends on what no request
-                                 * field tells a cache */
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
-    int level;                  /* of the log */
-    int has_self;               /* self is filled */
-    r307_self_t self;
     m307_held_t *held;          /* versions of tables counted in; NULL:
                                  * none */
     m307_held_t first_held;     /* mostly one is enough */
+    int unseen;                 /* the answer depends on what no request
+                                 * field tells a cache */
+    int has_self;               /* self is filled */
+    r307_self_t self;
 } m307_request_t;
 
 /* The request as the client made it: not a subrequest, not one that the
  * server redirected to itself. */
 request_rec *m307_request_original(request_rec *r);
+/* Absolute-form has scheme and host before the path (RFC 9112 section
+ * 3.2.2). NULL: it is not that. */
+const char *m307_request_absolute_path(const char *url);
+
+/* The path of the request-target as it came, NULL when it has none. */
+static inline const char *m307_request_raw_path(const request_rec *r)
+{
+    const char *s = r->unparsed_uri;
+
+    return s && *s == '/' ? s : m307_request_absolute_path(s);
+}
+
+extern const r307_host_t m307_request_host;
+
 /* Fill req, which lives as long as r, but for dir and server, which are set
- * already. */
-void m307_request_init(m307_request_t *req, request_rec *r);
+ * already. In line: every request that rules exist for comes here. */
+static inline __attribute__((always_inline))
+void m307_request_init(m307_request_t *req, request_rec *r)
+{
+    r307_request_t *core = &req->core;
+
+    req->r = r;
+    req->vary = NULL;
+    req->held = NULL;
+    req->unseen = 0;
+    req->has_self = 0;
+    core->pool = r->pool;
+    core->path.uri = r->uri;
+    core->path.uri_len = strlen(r->uri);
+    core->path.raw = m307_request_raw_path(r);
+    core->path.state = R307_PATH_NEW;
+    core->query = r->args;
+    core->method = r->method;
+    core->host = r->hostname;
+    core->now = r->request_time;
+    core->allowed_hosts = req->server->allowed_hosts;
+    core->sites = req->server->sites;
+    core->site_fields = req->server->site_fields;
+    core->server = &m307_request_host;
+    core->ctx = req;
+    core->scratch.data = NULL;
+    core->asked = NULL;
+}
+
 /* The decision has been answered: give back what was held for it, but for
  * first_held. */
 void m307_request_done(m307_request_t *req);
@@ -231,6 +271,8 @@ int m307_hooks_translate(request_rec *r);
 /* r307_host_t.trace */
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);
+/* r307_host_t.thorough */
+int m307_hooks_traces(void *ctx);
 int m307_hooks_fixups(request_rec *r);
 
 #endif

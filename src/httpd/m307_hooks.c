@@ -83,6 +83,13 @@ void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
     }
 }
 
+int m307_hooks_traces(void *ctx)
+{
+    const m307_request_t *req = ctx;
+
+    return APLOG_R_IS_LEVEL(req->r, APLOG_TRACE1);
+}
+
 /* Returns what m307_answer() does. Most requests are no concern of any rule
  * and end here. */
 static inline int answer_and_release(m307_request_t *req,
@@ -112,20 +119,20 @@ static void remember(request_rec *r, const r307_chain_t *asked, int settled)
     ap_set_module_config(r->request_config, &redirect307_module, state);
 }
 
-int m307_hooks_translate(request_rec *r)
+static int __attribute__((noinline)) ask_server(
+    request_rec *r, const m307_dir_conf_t *dir,
+    const m307_server_conf_t *conf, const r307_chain_t *server)
 {
     m307_request_t req;
-    const r307_chain_t *section, *server;
+    const r307_chain_t *section = dir->rules.chain;
     r307_decision_t decision;
     int answer;
 
-    req.dir = m307_config_dir(r);
-    req.server = m307_config_server(r->server);
-    section = req.dir->rules.chain;
-    server = req.dir->rules.cut ? NULL : req.server->rules.chain;
-    if ((!section && !server) || is_out_of_reach(r, req.dir)) {
+    if (is_out_of_reach(r, dir)) {
         return DECLINED;
     }
+    req.dir = dir;
+    req.server = conf;
     m307_request_init(&req, r);
     decision.outcome = R307_NONE;
     if (section) {
@@ -139,6 +146,17 @@ int m307_hooks_translate(request_rec *r)
         remember(r, section, answer == OK);
     }
     return answer == OK ? DECLINED : answer;
+}
+
+/* Costs servers and sections without rules next to nothing. */
+int m307_hooks_translate(request_rec *r)
+{
+    const m307_dir_conf_t *dir = m307_config_dir(r);
+    const m307_server_conf_t *conf = m307_config_server(r->server);
+    const r307_chain_t *server = dir->rules.cut ? NULL : conf->rules.chain;
+
+    return dir->rules.chain || server ? ask_server(r, dir, conf, server)
+                                      : DECLINED;
 }
 
 static int __attribute__((noinline)) ask_directories(request_rec *r,
