@@ -1,0 +1,181 @@
+// run.mjs drives browsers through the cases of t/data/browsers.tsv and prints
+// TAP.  What a page sends to the front, an httpd with the module, has to arrive
+// at the receiver; that is where method, body and number of arrivals are
+// looked at.
+//
+// Usage: node run.mjs CONFIG.json, with
+//   modules   directory whose node_modules has playwright-core
+//   cases     path of browsers.tsv
+//   front     port of the httpd with the module
+//   receiver  port to listen on: the receiver
+//   pages     port to listen on: the origin of pages that are of neither
+//   browsers  [{ name, program, ways: [...] }]
+//   file      path of a file that pages may upload, to be written
+//   patience  milliseconds that anything may take
+// Run by t/85-browsers.t, which owns the configuration of the front.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { isDeepStrictEqual } from 'node:util';
+
+import { FILE, actions } from './actions.mjs';
+import { Receiver } from './receiver.mjs';
+
+const config = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const { chromium, firefox } = createRequire(`${config.modules}/`)('playwright-core');
+const origin = Object.fromEntries(['front', 'receiver', 'pages']
+  .map((name) => [name, `http://127.0.0.1:${config[name]}`]));
+
+// Where the page is, and where the front sends its request.
+const places = {
+  same: { page: 'front', to: 'here' },          // one origin
+  away: { page: 'front', to: 'there' },         // leaves the origin
+  call: { page: 'pages', to: 'here' },          // calls another origin
+  third: { page: 'pages', to: 'there' },        // ... which sends on to a third
+};
+const targets = { here: `${origin.front}/receiver/`, there: `${origin.receiver}/` };
+
+const COOKIE = 'visitor=7';
+
+// ---- TAP ----
+
+let tests = 0;
+
+function ok(passed, name, details = []) {
+  console.log(`${passed ? 'ok' : 'not ok'} ${++tests} - ${name}`);
+  if (!passed) details.forEach((line) => console.log(`# ${line}`));
+}
+
+function same(got, want, name) {
+  ok(isDeepStrictEqual(got, want), name,
+    [`got  ${JSON.stringify(got)}`, `want ${JSON.stringify(want)}`]);
+}
+
+// ---- cases ----
+
+// Rows are "action ways places facts", each a comma-separated list but the first.
+function readCases() {
+  const rows = readFileSync(config.cases, 'utf8').split('\n')
+    .filter((line) => line && !line.startsWith('#'))
+    .map((line) => line.split('\t'));
+  return rows.flatMap(([action, ways, where, facts]) =>
+    ways.split(',').flatMap((way) => where.split(',').map((place) => {
+      if (!actions[action] || !places[place]) throw Error(`${action} ${place}?`);
+      return { action, way, place, facts: facts.split(',') };
+    })));
+}
+
+// What should arrive, and with which fields: as the Fetch standard has it.  The
+// fact "as-get" says that method and body are lost, "gone" that nothing arrives.
+function expected({ action, place, facts }) {
+  const { arrives, asks, credentials, authorization } = actions[action];
+  const want = { ...arrives };
+  if (credentials === 'always' || place === 'same') want.cookie = COOKIE;
+  if (authorization && places[place].to === 'here') want.authorization = authorization;
+  if (asks === 'cors') {
+    want.origin = place === 'third' ? 'null' : origin[places[place].page];
+  }
+  if (facts.includes('as-get')) {
+    Object.assign(want, { method: 'GET', type: '', length: 0 });
+    for (const name of ['sha256', 'parts', 'origin']) delete want[name];
+  }
+  return want;
+}
+
+// Only what the case speaks of; Authorization and cookies always.
+function observed(arrival, want) {
+  if (!arrival) return 'nothing';
+  const names = [...Object.keys(want), 'authorization', 'cookie'];
+  return Object.fromEntries(names.filter((name) => arrival[name] !== undefined)
+    .map((name) => [name, arrival[name]]));
+}
+
+// parts without undefined members, to compare with.
+const plain = (value) => JSON.parse(JSON.stringify(value));
+
+async function until(condition) {
+  const end = Date.now() + config.patience;
+  while (!condition() && Date.now() < end) {
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+// ---- browsers ----
+
+const launch = {
+  // Nothing but this machine is ever asked.
+  chromium: (executablePath) => chromium.launch({
+    executablePath, timeout: config.patience, chromiumSandbox: false,
+    args: ['--no-proxy-server', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+  }),
+  // Debian's Firefox speaks WebDriver BiDi, which this channel stands for.
+  firefox: (executablePath) => firefox.launch({
+    executablePath, timeout: config.patience, channel: 'moz-firefox',
+    firefoxUserPrefs: { 'network.proxy.type': 0, 'network.dns.disabled': true },
+  }),
+};
+
+const receiver = new Receiver(targets);
+
+async function tryCase(page, name, number, test) {
+  const { action, way, place, facts } = test;
+  const gone = facts.includes('gone');
+  const key = `${name}-${number}`;
+  const { page: where, to } = places[place];
+  const title = `${name}: ${action}, ${way}, ${place}`;
+  try {
+    await page.goto(`${origin[where]}/page`);
+    const url = `${origin.front}/${way}/${to}/${key}`;
+    const told = await actions[action].run(page, url, config.file);
+    if (!gone) await until(() => receiver.arrived(key).length > 0);
+    const want = gone ? 'nothing' : expected(test);
+    same(plain(observed(receiver.arrived(key)[0], want)), plain(want), title);
+    if (!actions[action].leaves) {
+      const at = told.url && told.url.replace(/[?].*/, '').replace(/\/[^/]*$/, '/');
+      same(gone ? told.error : [told.status, at?.startsWith(targets[to])],
+        gone ? 'TypeError' : [200, true], `${title}: what the page sees`);
+    }
+  } catch (error) {
+    ok(false, title, String(error).split('\n').slice(0, 5));
+  }
+  return { key, title, count: gone ? 0 : 1 };
+}
+
+async function tryBrowser({ name, program, ways }, cases) {
+  const browser = await launch[name](program);
+  const done = [];
+  try {
+    console.log(`# ${name} ${browser.version()}`);
+    const context = await browser.newContext({ serviceWorkers: 'block' });
+    await context.addCookies([{
+      name: COOKIE.split('=')[0], value: COOKIE.split('=')[1], url: origin.front,
+    }]);
+    const page = await context.newPage();
+    page.setDefaultTimeout(config.patience);
+    for (const test of cases.filter(({ way }) => ways.includes(way))) {
+      done.push(await tryCase(page, name, done.length, test));
+    }
+  } finally {
+    await browser.close();
+  }
+  // By now everything that was sent twice has arrived twice.
+  for (const { key, title, count } of done) {
+    const got = receiver.arrived(key).length;
+    if (got !== count) ok(false, `${title}: arrived ${got} times, not ${count}`);
+  }
+  ok(done.length > 0, `${name}: ${done.length} cases`);
+}
+
+writeFileSync(config.file, FILE);
+const servers = [await receiver.listen(config.receiver),
+  await receiver.listen(config.pages)];
+try {
+  const cases = readCases();
+  for (const browser of config.browsers) await tryBrowser(browser, cases);
+} catch (error) {
+  ok(false, 'the browsers were driven', String(error).split('\n').slice(0, 10));
+}
+for (const server of servers) {
+  server.close();
+  server.closeAllConnections();
+}
+console.log(`1..${tests}`);
