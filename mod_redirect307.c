@@ -23,12 +23,20 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(m307_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
+    m307_upgrade_register();
+    m307_cors_register();
     ap_hook_child_init(m307_file_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(m307_hooks_translate, NULL, mappers,
                            APR_HOOK_REALLY_FIRST);
     /* The rules of directories come before per-directory rewriting, for the
      * same reason. */
     ap_hook_fixups(m307_hooks_fixups, NULL, mappers, APR_HOOK_REALLY_FIRST);
+    /* Every answer is made with one of the two. The last to see an error,
+     * since what is upgraded here is what httpd writes into its page. */
+    ap_hook_insert_filter(m307_hooks_insert_filter, NULL, NULL,
+                          APR_HOOK_LAST);
+    ap_hook_insert_error_filter(m307_hooks_insert_error_filter, NULL, NULL,
+                                APR_HOOK_REALLY_LAST);
 }
 
 /* The one symbol that the module exports. */

@@ -33,6 +33,19 @@ typedef enum m307_engine_t {
     M307_ENGINE_DRYRUN
 } m307_engine_t;
 
+typedef enum m307_upgrade_t {
+    M307_UPGRADE_OFF,
+    M307_UPGRADE_UNSAFE,        /* other methods than GET and HEAD */
+    M307_UPGRADE_ALL
+} m307_upgrade_t;
+
+/* Filters that change an answer when it is made, in the order in which they
+ * see it: each may work on what the one before has made of it. All stand
+ * behind mod_headers and before httpd's own that write header fields out.
+ * AP_FTYPE_CONTENT_SET + 2 sees the answer before it is upgraded. */
+#define M307_FTYPE_UPGRADE (AP_FTYPE_CONTENT_SET + 3)
+#define M307_FTYPE_CORS    (AP_FTYPE_CONTENT_SET + 4)
+
 /* Rules of one context, in both kinds of configuration. */
 typedef struct m307_rules_t {
     r307_ruleset_t *own;        /* NULL: none written here */
@@ -68,6 +81,8 @@ typedef struct m307_dir_conf_t {
     m307_rules_t rules;
     int engine;                 /* m307_engine_t, or M307_UNSET */
     int relative;               /* 0, 1, or M307_UNSET */
+    int upgrade;                /* m307_upgrade_t, or M307_UNSET */
+    struct m307_cors_t *cors;   /* NULL: Redirect307CORS is not written */
 } m307_dir_conf_t;
 
 /* m307_config.c: creation and merge */
@@ -135,6 +150,8 @@ typedef struct m307_request_t {
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
     int level;                  /* of the log */
+    int preflight;              /* a browser asks whether it may send
+                                 * core.method */
     int has_self;               /* self is filled */
     r307_self_t self;
     m307_held_t *held;          /* versions of tables counted in; NULL:
@@ -164,6 +181,31 @@ void m307_request_add_vary(m307_request_t *req, const char *fields);
  * whatever it is; and the filter that merges it with what the content says. */
 void m307_caching_tell(m307_request_t *req);
 void m307_caching_register(void);
+
+/* Vary of the answer, with more fields, in one line in err_headers_out. more
+ * may be NULL. */
+void m307_caching_merge_vary(request_rec *r, const char *more);
+
+/* m307_upgrade.c: other modules' 302 and 301. dir->upgrade is set when one of
+ * the insert functions is called. */
+const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word);
+void m307_upgrade_register(void);
+void m307_upgrade_insert(request_rec *r, const m307_dir_conf_t *dir);
+void m307_upgrade_insert_error(request_rec *r, const m307_dir_conf_t *dir);
+
+/* m307_cors.c: pages of other origins. Every redirect of ours is recognised
+ * by its note redirect307-target, every upgraded one by redirect307-upgraded;
+ * whoever makes one has nothing else to do. */
+const char *m307_cors_set(cmd_parms *cmd, void *dir, int argc,
+                          char *const argv[]);
+void m307_cors_register(void);
+/* dir->cors is not NULL. */
+void m307_cors_insert(request_rec *r);
+/* Sets preflight and core.method of an OPTIONS request. */
+void m307_cors_look(m307_request_t *req);
+/* A rule would redirect the request that the preflight is about. Returns as
+ * m307_answer(), and never a redirect. */
+int m307_cors_answer(m307_request_t *req, const r307_decision_t *decision);
 
 /* m307_geo.c: where the visitor is */
 const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word);
@@ -197,5 +239,7 @@ int m307_hooks_translate(request_rec *r);
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);
 int m307_hooks_fixups(request_rec *r);
+void m307_hooks_insert_filter(request_rec *r);
+void m307_hooks_insert_error_filter(request_rec *r);
 
 #endif

@@ -189,6 +189,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     req->unseen = 0;
     req->held = NULL;
     req->has_self = 0;
+    req->preflight = 0;
     core->pool = r->pool;
     core->path.uri = r->uri;
     core->path.uri_len = strlen(r->uri);
@@ -206,4 +207,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->thorough = req->level >= APLOG_TRACE1;
     core->scratch.data = NULL;
     core->asked = NULL;
+    if (r->method_number == M_OPTIONS) {
+        m307_cors_look(req);
+    }
 }
