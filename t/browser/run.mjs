@@ -14,14 +14,13 @@
 //   patience  milliseconds that anything may take
 // Run by t/85-browsers.t, which owns the configuration of the front.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
 
 import { FILE, actions } from './actions.mjs';
+import { launcher } from './launch.mjs';
 import { Receiver } from './receiver.mjs';
 
 const config = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const { chromium, firefox } = createRequire(`${config.modules}/`)('playwright-core');
 const origin = Object.fromEntries(['front', 'receiver', 'pages']
   .map((name) => [name, `http://127.0.0.1:${config[name]}`]));
 
@@ -101,19 +100,7 @@ async function until(condition) {
 
 // ---- browsers ----
 
-const launch = {
-  // Nothing but this machine is ever asked.
-  chromium: (executablePath) => chromium.launch({
-    executablePath, timeout: config.patience, chromiumSandbox: false,
-    args: ['--no-proxy-server', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
-  }),
-  // Debian's Firefox speaks WebDriver BiDi, which this channel stands for.
-  firefox: (executablePath) => firefox.launch({
-    executablePath, timeout: config.patience, channel: 'moz-firefox',
-    firefoxUserPrefs: { 'network.proxy.type': 0, 'network.dns.disabled': true },
-  }),
-};
-
+const launch = launcher(config.modules, config.patience);
 const receiver = new Receiver(targets);
 
 async function tryCase(page, name, number, test) {
