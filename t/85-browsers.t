@@ -7,6 +7,7 @@ use warnings;
 
 use R307::Live;
 use R307::Browser;
+use R307::Echo;
 
 my $why = R307::Browser::not_here();
 plan(skip_all => $why) if defined $why;
@@ -20,31 +21,93 @@ if (my @missing = R307::Browser::missing()) {
 my ($receiver, $pages, $closed) = map { R307::Ports::take() } 1 .. 3;
 my $there = "http://127.0.0.1:$receiver";
 
-# Below each way, /here/ stays on this origin and /there/ leaves it.
-my $front = server(name => 'front', files => {
-    'htdocs/page/index.html' => '<!DOCTYPE html><meta charset="utf-8"><title>front</title>',
-}, config => <<"EOC");
-ProxyPass /receiver $there
-RewriteEngine On
+# A key that nobody else has, for the time of this suite.
+my $certificate = R307::Env::scratch('tls') . '/front.pem';
+my ($code) = R307::Echo::run(qw(openssl req -x509 -newkey rsa:2048 -nodes
+    -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1),
+    '-keyout', $certificate, '-out', "$certificate.crt");
+is($code, 0, 'openssl makes a certificate');
 
-# What the module is for.
+# Below each way, /here/ stays on this origin and /there/ leaves it.
+my $front = server(name => 'front', modules => [qw(ssl http2)], files => {
+    'htdocs/page/index.html' =>
+        '<!DOCTYPE html><meta charset="utf-8"><title>front</title>',
+}, config => <<"EOC");
+Listen 127.0.0.1:\@PORT2\@
+LogLevel ssl:error
+<VirtualHost 127.0.0.1:\@PORT2\@>
+    RewriteEngine On
+    RewriteOptions Inherit
+    Protocols h2 http/1.1
+    CustomLog "\@ROOT\@/logs/secure" "%H %m %>s"
+    SSLEngine On
+    SSLCertificateFile "$certificate.crt"
+    SSLCertificateKeyFile "$certificate"
+</VirtualHost>
+
+# What is on this origin, and an application that answers 302.
+ProxyPass /receiver $there
+ProxyPass /application $there/app
+
+# The rule that everything is about; pages of another origin may follow it.
 Redirect307 /plain/here /receiver
 Redirect307 /plain/there $there
+<Location "/plain">
+    Redirect307CORS http://127.0.0.1:$pages credentials
+</Location>
 
-# What it is to be compared with.
+# A backend that refuses.
+ProxyPass /onerror http://127.0.0.1:$closed retry=0
+<Location "/onerror">
+    Redirect307CORS http://127.0.0.1:$pages credentials
+</Location>
+<Location "/onerror/here">
+    Redirect307OnError 503 /receiver
+</Location>
+<Location "/onerror/there">
+    Redirect307OnError 503 $there
+</Location>
+
+# A 302 of mod_rewrite and one of an application, made strict.
+RewriteEngine On
+RewriteRule "^/rewrite/here/(.*)" "/receiver/\$1" [R=302,L]
+RewriteRule "^/rewrite/there/(.*)" "$there/\$1" [R=302,L]
+<LocationMatch "^/(?:rewrite|application)/">
+    Redirect307Upgrade Unsafe
+    Redirect307CORS http://127.0.0.1:$pages credentials
+</LocationMatch>
+
+# What all of them are to be compared with: no Redirect307CORS; a preflight
+# that is redirected, though with every field that a browser could want; 302.
+Redirect307 /bare/here /receiver
+Redirect307 /bare/there $there
+Redirect 307 /alias/here /receiver
+Redirect 307 /alias/there $there
+<Location "/alias">
+    Header always set Access-Control-Allow-Origin "expr=%{HTTP:Origin}"
+    Header always set Access-Control-Allow-Methods "PUT, DELETE, OPTIONS"
+    Header always set Access-Control-Allow-Headers "content-type"
+    Header always set Access-Control-Allow-Credentials "true"
+</Location>
 Redirect 302 /found/here /receiver
 Redirect 302 /found/there $there
 EOC
 
-R307::Browser::run({
+my $stopped = R307::Browser::run({
     file     => R307::Env::scratch('upload') . '/photo.bin',
     cases    => R307::Env::work() . '/t/data/browsers.tsv',
-    front    => $front->port + 0, receiver => $receiver, pages => $pages,
-    browsers => [map { { %$_, ways => [qw(plain found)] } }
-                 R307::Browser::installed()],
+    front    => $front->port + 0, secure => $front->port2 + 0,
+    receiver => $receiver, pages => $pages,
+    browsers => [R307::Browser::installed()],
 }, sub {
     my ($passed, $name, $details) = @_;
     ok($passed, $name) || diag(map { "  $_\n" } @$details);
 });
+is($stopped, undef, 'the browsers came to the end of the table');
 
-end_suite();
+my @secure = split /\n/, R307::Browser::slurp($front->root . '/logs/secure');
+ok((grep { /^HTTP\/2\.0 POST 307$/ } @secure) >= 10, 'a 307 over HTTP/2');
+is_deeply([grep { !/^HTTP\/2/ } @secure], [], 'and nothing over HTTP/1 there');
+
+# What mod_proxy says of the backend that refuses.
+end_suite(allow => [qw(AH00957 AH01114)]);
