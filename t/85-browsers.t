@@ -7,7 +7,7 @@ use warnings;
 
 use R307::Live;
 use R307::Browser;
-use R307::Echo;
+use R307::Tls;
 
 my $why = R307::Browser::not_here();
 plan(skip_all => $why) if defined $why;
@@ -21,30 +21,11 @@ if (my @missing = R307::Browser::missing()) {
 my ($receiver, $pages, $closed) = map { R307::Ports::take() } 1 .. 3;
 my $there = "http://127.0.0.1:$receiver";
 
-# A key that nobody else has, for the time of this suite.
-my $certificate = R307::Env::scratch('tls') . '/front.pem';
-my ($code) = R307::Echo::run(qw(openssl req -x509 -newkey rsa:2048 -nodes
-    -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1),
-    '-keyout', $certificate, '-out', "$certificate.crt");
-is($code, 0, 'openssl makes a certificate');
-
 # Below each way, /here/ stays on this origin and /there/ leaves it.
-my $front = server(name => 'front', modules => [qw(ssl http2)], files => {
+my $front = server(name => 'front', modules => [R307::Tls::modules()], files => {
     'htdocs/page/index.html' =>
         '<!DOCTYPE html><meta charset="utf-8"><title>front</title>',
-}, config => <<"EOC");
-Listen 127.0.0.1:\@PORT2\@
-LogLevel ssl:error
-<VirtualHost 127.0.0.1:\@PORT2\@>
-    RewriteEngine On
-    RewriteOptions Inherit
-    Protocols h2 http/1.1
-    CustomLog "\@ROOT\@/logs/secure" "%H %m %>s"
-    SSLEngine On
-    SSLCertificateFile "$certificate.crt"
-    SSLCertificateKeyFile "$certificate"
-</VirtualHost>
-
+}, config => R307::Tls::listen() . <<"EOC");
 # What is on this origin, and an application that answers 302.
 ProxyPass /receiver $there
 ProxyPass /application $there/app
@@ -105,7 +86,7 @@ my $stopped = R307::Browser::run({
 });
 is($stopped, undef, 'the browsers came to the end of the table');
 
-my @secure = split /\n/, R307::Browser::slurp($front->root . '/logs/secure');
+my @secure = R307::Tls::seen($front);
 ok((grep { /^HTTP\/2\.0 POST 307$/ } @secure) >= 10, 'a 307 over HTTP/2');
 is_deeply([grep { !/^HTTP\/2/ } @secure], [], 'and nothing over HTTP/1 there');
 
