@@ -12,6 +12,7 @@
 #include "core/r307_options.h"
 
 #include "apr_strings.h"
+#include "http_connection.h"
 
 static const char filter_name[] = "REDIRECT307_ONERROR";
 
@@ -72,6 +73,40 @@ const char *m307_onerror_add(cmd_parms *cmd, void *dir, int argc,
 
 /* ---- filters ---- */
 
+/* mod_proxy hangs up without an answer when the backend has done so and the
+ * client's connection was used before (EOC): clients then try again, but never
+ * with a POST. It is a bad gateway all the same. */
+static int is_hangup(const request_rec *r, const apr_bucket_brigade *bb)
+{
+    const apr_bucket *b;
+
+    if (r->proxyreq != PROXYREQ_REVERSE || r->status != HTTP_OK) {
+        return 0;
+    }
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        if (AP_BUCKET_IS_EOC(b)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_to_be_replaced(m307_onerror_t *state, request_rec *r,
+                             const apr_bucket_brigade *bb)
+{
+    int hangup = is_hangup(r, bb), replaced;
+
+    if (hangup) {
+        r->status = HTTP_BAD_GATEWAY;
+    }
+    replaced = m307_onerror_decide(state, r);
+    if (hangup && !replaced) {
+        r->status = HTTP_OK;
+    }
+    return replaced;
+}
+
 static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     m307_onerror_t *state = f->ctx;
@@ -80,7 +115,7 @@ static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_brigade_cleanup(bb);
         return APR_SUCCESS;
     }
-    if (m307_onerror_decide(state, f->r)) {
+    if (is_to_be_replaced(state, f->r, bb)) {
         return m307_replace_answer(state, f, bb);
     }
     ap_remove_output_filter(f);
