@@ -132,6 +132,7 @@ const char *m307_cors_set(cmd_parms *cmd, void *dirv, int argc,
     int off = argc == 1 && strcasecmp(argv[0], "Off") == 0;
     const char *error;
 
+    m307_filters_need(cmd);
     if (argc >= ARGC_MAX) {
         return apr_psprintf(cmd->temp_pool, "R307-0358: Redirect307CORS has "
                             "more than %d words; write several lines",

@@ -20,6 +20,7 @@ const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word)
     static const char *const names[] = { "Off", "Unsafe", "All" };
     int i;
 
+    m307_filters_need(cmd);
     for (i = 0; i < 3; i++) {
         if (strcasecmp(word, names[i]) == 0) {
             ((m307_dir_conf_t *)dir)->upgrade = i;
