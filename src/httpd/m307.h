@@ -237,6 +237,9 @@ int m307_database_facts(struct m307_database_t *database, request_rec *r,
 /* m307_answer.c: what the client and the log get. Returns an HTTP status,
  * DECLINED, or OK when the request is to pass although a rule applied. */
 int m307_answer(m307_request_t *req, const r307_decision_t *decision);
+/* See to it that a body over limit (bytes, or M307_UNSET) does not have to be
+ * read before the answer. */
+void m307_answer_spare_body(request_rec *r, apr_off_t limit);
 
 /* m307_hooks.c */
 int m307_hooks_translate(request_rec *r);

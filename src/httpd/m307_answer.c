@@ -63,9 +63,8 @@ static void drain_stream(request_rec *r)
  * body that is what is wanted: the answer leaves at once, and the lingering
  * close keeps it from being lost to a reset.
  */
-static void read_or_spare_body(request_rec *r, apr_off_t limit)
+void m307_answer_spare_body(request_rec *r, apr_off_t limit)
 {
-
     if (limit == M307_UNSET) {
         limit = M307_DRAIN_DEFAULT;
     }
@@ -118,7 +117,7 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
         || d->rule->retry_after != R307_RETRY_UNSET) {
         set_caching(req, d->rule);
     }
-    read_or_spare_body(r, req->server->drain);
+    m307_answer_spare_body(r, req->server->drain);
     return HTTP_TEMPORARY_REDIRECT;
 }
 
