@@ -33,12 +33,6 @@ static void register_hooks(apr_pool_t *pool)
     /* The rules of directories come before per-directory rewriting, for the
      * same reason. */
     ap_hook_fixups(m307_hooks_fixups, NULL, mappers, APR_HOOK_REALLY_FIRST);
-    /* Every answer is made with one of the two. The last to see an error,
-     * since what is upgraded here is what httpd writes into its page. */
-    ap_hook_insert_filter(m307_hooks_insert_filter, NULL, NULL,
-                          APR_HOOK_LAST);
-    ap_hook_insert_error_filter(m307_hooks_insert_error_filter, NULL, NULL,
-                                APR_HOOK_REALLY_LAST);
 }
 
 /* The one symbol that the module exports. */

@@ -195,6 +195,11 @@ void m307_caching_register(void);
  * may be NULL. */
 void m307_caching_merge_vary(request_rec *r, const char *more);
 
+/* m307_filters.c: who sees the answers that others make. To be called by every
+ * directive that needs to; and when all have been read. */
+void m307_filters_need(const cmd_parms *cmd);
+void m307_filters_hook(apr_pool_t *pconf, const server_rec *s);
+
 /* m307_upgrade.c: other modules' 302 and 301. dir->upgrade is set when one of
  * the insert functions is called. */
 const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word);
@@ -254,7 +259,5 @@ int m307_hooks_translate(request_rec *r);
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);
 int m307_hooks_fixups(request_rec *r);
-void m307_hooks_insert_filter(request_rec *r);
-void m307_hooks_insert_error_filter(request_rec *r);
 
 #endif

@@ -123,34 +123,48 @@ static int varies(const apr_array_header_t *allowed)
               != R307_ORIGIN_ANY;
 }
 
-const char *m307_cors_set(cmd_parms *cmd, void *dirv, int argc,
-                          char *const argv[])
+static const char *parse(cmd_parms *cmd, int argc, char *const argv[],
+                         apr_array_header_t *out)
 {
-    m307_dir_conf_t *dir = dirv;
-    apr_array_header_t *words = apr_array_make(cmd->temp_pool, 8,
-                                               sizeof(allowed_t));
-    int off = argc == 1 && strcasecmp(argv[0], "Off") == 0;
     const char *error;
+    int i;
 
     if (argc >= ARGC_MAX) {
         return apr_psprintf(cmd->temp_pool, "R307-0358: Redirect307CORS has "
                             "more than %d words; write several lines",
                             ARGC_MAX - 1);
     }
-    error = off ? NULL : parse_line(cmd, argc, argv, words);
+    for (i = 0; i < argc; i++) {
+        if (strcasecmp(argv[i], "Off") == 0) {
+            return argc == 1 ? NULL
+                : "R307-0354: Redirect307CORS: Off stands alone; it takes "
+                  "back what is written above it in the same context, and "
+                  "what an outer one says";
+        }
+    }
+    error = parse_line(cmd, argc, argv, out);
+    return error || out->nelts > 0 ? error
+        : "R307-0353: Redirect307CORS names no origin; write one or more "
+          "such as https://app.example, or *, or Off";
+}
+
+const char *m307_cors_set(cmd_parms *cmd, void *dirv, int argc,
+                          char *const argv[])
+{
+    m307_dir_conf_t *dir = dirv;
+    apr_array_header_t *more = apr_array_make(cmd->temp_pool, 8,
+                                              sizeof(allowed_t));
+    const char *error = parse(cmd, argc, argv, more);
+
     if (error) {
         return error;
     }
-    if (!off && words->nelts == 0) {
-        return "R307-0353: Redirect307CORS names no origin; write one or "
-               "more such as https://app.example, or *, or Off";
-    }
-    if (off || !dir->cors) {
+    m307_filters_need(cmd);
+    if (!dir->cors || more->nelts == 0) {
         dir->cors = apr_pcalloc(cmd->pool, sizeof *dir->cors);
-        dir->cors->allowed = apr_array_make(cmd->pool, words->nelts,
-                                            sizeof(allowed_t));
+        dir->cors->allowed = apr_array_make(cmd->pool, 4, sizeof(allowed_t));
     }
-    apr_array_cat(dir->cors->allowed, words);
+    apr_array_cat(dir->cors->allowed, more);
     dir->cors->varies = varies(dir->cors->allowed);
     return NULL;
 }
@@ -190,17 +204,14 @@ static int is_token(const char *s)
     return *s && !*ap_scan_http_token(s);
 }
 
-/* Only tokens, separated by commas and blanks. */
+/* #field-name (RFC 9110 section 5.6.1); members may be empty. */
 static int is_token_list(const char *s)
 {
     while (*s) {
-        s += strspn(s, ", \t");
-        if (*s) {
-            const char *end = ap_scan_http_token(s);
-            if (end == s || (*end && !strchr(", \t", *end))) {
-                return 0;
-            }
-            s = end;
+        s = ap_scan_http_token(s + strspn(s, " \t"));
+        s += strspn(s, " \t");
+        if (*s && *s++ != ',') {
+            return 0;
         }
     }
     return 1;

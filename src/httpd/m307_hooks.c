@@ -5,8 +5,7 @@
  *
  * translate_name sees the rules of <Location> and <If>, then the server's:
  * before anything is mapped. fixups sees those of <Directory>, <Files> and
- * .htaccess as well, which are known only then. insert_filter and
- * insert_error_filter see the answers that others make.
+ * .htaccess as well, which are known only then.
  */
 #include "httpd/m307_table.h"
 
@@ -166,28 +165,4 @@ int m307_hooks_fixups(request_rec *r)
     const m307_dir_conf_t *dir = m307_config_dir(r);
 
     return dir->rules.chain ? ask_directories(r, dir) : DECLINED;
-}
-
-void m307_hooks_insert_filter(request_rec *r)
-{
-    const m307_dir_conf_t *dir = m307_config_dir(r);
-
-    if (dir->upgrade > M307_UPGRADE_OFF) {
-        m307_upgrade_insert(r, dir);
-    }
-    if (dir->cors) {
-        m307_cors_insert(r);
-    }
-}
-
-void m307_hooks_insert_error_filter(request_rec *r)
-{
-    const m307_dir_conf_t *dir = m307_config_dir(r);
-
-    if (dir->upgrade > M307_UPGRADE_OFF) {
-        m307_upgrade_insert_error(r, dir);
-    }
-    if (dir->cors) {
-        m307_cors_insert(r);
-    }
 }

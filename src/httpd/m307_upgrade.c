@@ -20,6 +20,7 @@ const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word)
     static const char *const names[] = { "Off", "Unsafe", "All" };
     int i;
 
+    m307_filters_need(cmd);
     for (i = 0; i < 3; i++) {
         if (strcasecmp(word, names[i]) == 0) {
             ((m307_dir_conf_t *)dir)->upgrade = i;
@@ -56,19 +57,20 @@ static const char *location(const request_rec *r)
     return url ? url : apr_table_get(r->err_headers_out, "Location");
 }
 
-static void upgrade(request_rec *r, int engine)
+/* 1: the answer is another one now. */
+static int upgrade(request_rec *r, int engine)
 {
     int old = r->status, status = strict(old);
     const char *to = status ? location(r) : NULL;
 
     if (!to) {
-        return;
+        return 0;
     }
     if (engine == M307_ENGINE_DRYRUN) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "R307-0431: dry run: %d would become %d for '%s', to "
                       "%s", old, status, r->the_request, to);
-        return;
+        return 0;
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                   "R307-0430: %d becomes %d for '%s', to %s", old, status,
@@ -77,6 +79,7 @@ static void upgrade(request_rec *r, int engine)
     r->status_line = ap_get_status_line(status);
     apr_table_setn(r->notes, "redirect307-upgraded",
                    apr_itoa(r->pool, old));
+    return 1;
 }
 
 /* Nothing is upgraded in a page that is put into another one, nor what
@@ -90,7 +93,7 @@ static int is_covered(const request_rec *r, const m307_dir_conf_t *dir)
 
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
-    upgrade(f->r, m307_config_dir(f->r)->engine);
+    (void)upgrade(f->r, m307_config_dir(f->r)->engine);
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
 }
@@ -109,7 +112,7 @@ void m307_upgrade_insert(request_rec *r, const m307_dir_conf_t *dir)
 
 void m307_upgrade_insert_error(request_rec *r, const m307_dir_conf_t *dir)
 {
-    if (is_covered(r, dir)) {
-        upgrade(r, dir->engine);
+    if (is_covered(r, dir) && upgrade(r, dir->engine)) {
+        m307_answer_spare_body(r, m307_config_server(r->server)->drain);
     }
 }
