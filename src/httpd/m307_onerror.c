@@ -97,6 +97,9 @@ static int is_to_be_replaced(m307_onerror_t *state, request_rec *r,
 {
     int hangup = is_hangup(r, bb), replaced;
 
+    if (state->generated) {
+        return state->redirects;    /* whatever became of the status */
+    }
     if (hangup) {
         r->status = HTTP_BAD_GATEWAY;
     }
@@ -142,7 +145,7 @@ static m307_onerror_t *watch(request_rec *r, request_rec *failed)
     return state;
 }
 
-static void insert_filter(request_rec *r)
+void m307_onerror_insert(request_rec *r)
 {
     request_rec *failed = r->prev ? failed_request(r) : r;
     m307_onerror_t *state;
@@ -158,33 +161,39 @@ static void insert_filter(request_rec *r)
 
 /* Not for a plain redirect. 302 may be what ErrorDocument makes of an error.
  * When something fails after an answer has begun, nothing can be mended. */
-static void insert_error_filter(request_rec *r)
+int m307_onerror_insert_error(request_rec *r)
 {
     request_rec *failed;
     m307_onerror_t *state;
 
     if (r->status < R307_STATUS_MIN && r->status != HTTP_MOVED_TEMPORARILY) {
-        return;
+        return 0;
     }
     failed = failed_request(r);
     if (r->main || !m307_onerror_configured(failed)) {
-        return;
+        return 0;
     }
     if (m307_replace_was(r)) {
         watch(r, failed)->answered = 1;
+        return 1;
     }
-    else if (!r->sent_bodyct) {
-        state = watch(r, failed);
-        state->generated = 1;
-        m307_onerror_decide(state, r);
+    if (r->sent_bodyct) {
+        return 0;
     }
+    state = watch(r, failed);
+    state->generated = 1;
+    return m307_onerror_decide(state, r);
+}
+
+static void insert_error(request_rec *r)
+{
+    (void)m307_onerror_insert_error(r);
 }
 
 void m307_onerror_register(void)
 {
     ap_register_output_filter(filter_name, look, NULL,
                               M307_ONERROR_FILTER_TYPE);
-    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
-                                APR_HOOK_LAST);
+    ap_hook_insert_filter(m307_onerror_insert, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_insert_error_filter(insert_error, NULL, NULL, APR_HOOK_LAST);
 }

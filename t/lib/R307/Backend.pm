@@ -61,6 +61,8 @@ sub _serve {
 
     $SIG{CHLD} = 'IGNORE';
     $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP);
+    open STDOUT, '>', '/dev/null';      # whose end the caller waits for
+    open STDERR, '>&', \*STDOUT;
     alarm 600;
     while (1) {
         my $c = $listen->accept or next;
