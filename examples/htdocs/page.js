@@ -194,6 +194,13 @@ async function tryBoth(form) {
     await show(outcome, sent, await send(sent));
   }
   button.disabled = false;
+  section.querySelector('.told').textContent = summary(section);
+}
+
+// One sentence for those who listen to the page.
+function summary(section) {
+  return [...section.querySelectorAll('.outcome')].map((outcome) =>
+    `${outcome.dataset.status}: ${outcome.querySelector('.verdict').textContent}.`).join(' ');
 }
 
 // A redirect tells where the second server is; any answer will do.

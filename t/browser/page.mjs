@@ -1,6 +1,6 @@
 // page.mjs visits the page that ./quickstart serves, as somebody who presses
 // every button would, and prints what they see: one line of JSON for each
-// window, { window, verdicts, arrived, wide, complaints }.
+// window, { window, verdicts, told, arrived, wide, complaints }.
 //
 // Usage: node page.mjs URL MODULES CHROMIUM
 // Run by t/check/quickstart.t, which knows what to expect.
@@ -28,12 +28,13 @@ for (const [name, options] of Object.entries(windows)) {
   await page.waitForFunction(() => document.querySelectorAll('.verdict').length === 6);
   const verdicts = await page.$$eval('.outcome', (all) => all.map((outcome) =>
     `${outcome.dataset.status} ${outcome.querySelector('.verdict').textContent}`));
+  const told = await page.textContent('[role=status] >> nth=0');
   const wide = await page.evaluate(() =>
     document.documentElement.scrollWidth > document.documentElement.clientWidth);
   // Without the script's help: the first form, and the page that it leads to.
   await Promise.all([page.waitForURL(/\/fallback\//), page.click('button.link >> nth=0')]);
   const arrived = await page.textContent('body');
-  console.log(JSON.stringify({ window: name, verdicts, arrived, wide, complaints }));
+  console.log(JSON.stringify({ window: name, verdicts, told, arrived, wide, complaints }));
   await context.close();
 }
 await browser.close();

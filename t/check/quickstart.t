@@ -211,6 +211,8 @@ sub seen_by_visitor {
         '307 Arrived as it was sent', '302 Arrived as a GET, empty',
         '307 Arrived as it was sent', '302 Did not arrive',
     ], "$window: what a 307 keeps, and a 302 loses");
+    is($seen->{told}, '307: Arrived as it was sent. 302: Arrived as a GET, empty.',
+       "$window: also for those who can not see it");
     like($seen->{arrived}, qr/^method: POST$/m, "$window: a form without script");
     like($seen->{arrived}, qr/^body: name=Zo%C3%AB\+J%C3%BCrgens&card=/m,
          "$window: with its fields");
