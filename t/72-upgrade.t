@@ -9,6 +9,7 @@ use IO::Uncompress::Gunzip qw(gunzip);
 
 use R307::Live;
 use R307::Echo;
+use R307::Tables ();
 
 run_table('live-upgrade.tsv',
           contexts => [qw(vhost directory location if files htaccess)]);
@@ -177,6 +178,51 @@ for my $row (R307::Table::read_table('upgrade.tsv')) {
         ok(!@wrong, "line $row->{line}: $host: $row->{name}");
         diag("  $_") for @wrong;
     }
+}
+
+# ---- where it may be written ----
+
+# Answers of others are looked at only if the configuration says that somebody
+# may want it; here nothing but .htaccess does, or the main server.
+for my $case (['AllowOverride FileInfo', 'AllowOverride FileInfo'],
+              ['AllowOverrideList', 'AllowOverrideList Redirect '
+                                  . 'Redirect307Upgrade Redirect307CORS']) {
+    my ($name, $allow) = @$case;
+    my $one = server(name => "only-htaccess", files => {
+            'htdocs/.htaccess' => "Redirect307Upgrade All\n"
+                . "Redirect307CORS *\nRedirect 302 /a https://t.example/a\n",
+        }, config => "<Directory \"\@DOCROOT\@\">\n$allow\n</Directory>\n");
+    my $res = $one->get('/a');
+    is($res->status . ' ' . ($res->header('Access-Control-Allow-Origin')
+                             // '-'), '307 *', "$name is enough");
+}
+{
+    my $main = server(name => 'main-server', config => <<'EOC');
+Redirect307Upgrade Unsafe
+Redirect307CORS *
+<VirtualHost *:@PORT@>
+    ServerName a.test
+    Redirect 302 /a https://t.example/a
+</VirtualHost>
+<VirtualHost *:@PORT@>
+    ServerName b.test
+    Redirect307Upgrade Off
+    Redirect 302 /a https://t.example/a
+</VirtualHost>
+EOC
+    my $post = sub {
+        my $res = $main->request(method => 'POST', target => '/a',
+                                 host => $_[0], body => 'x');
+        return $res->status . ' '
+            . ($res->header('Access-Control-Allow-Origin') // '-');
+    };
+    is($post->('a.test'), '307 *', 'the main server speaks for virtual hosts');
+    is($post->('b.test'), '302 -', 'and they may differ');
+    $main->restart_gracefully;
+    is(R307::Tables::wait_until(10, sub {
+           grep { $_->{id} eq 'AH00489' } $main->log->since
+       }) ? $post->('a.test') : 'no restart', '307 *',
+       'after a graceful restart');
 }
 
 # ---- connections ----

@@ -249,7 +249,7 @@ int m307_onerror_decide(m307_onerror_t *state, request_rec *r)
     ask(state, section, server);
     state->redirects = follows(state);
     if (state->req.vary || state->req.unseen) {
-        m307_caching_tell(&state->req);
+        m307_caching_tell(&state->req, 1);
     }
     if (state->redirects) {
         state->location =
