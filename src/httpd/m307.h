@@ -219,8 +219,7 @@ void m307_cors_register(void);
 void m307_cors_insert(request_rec *r);
 /* Sets preflight and core.method of an OPTIONS request. */
 void m307_cors_look(m307_request_t *req);
-/* A rule would redirect the request that the preflight is about. Returns as
- * m307_answer(), and never a redirect. */
+/* m307_answer() of a preflight. Never a redirect. */
 int m307_cors_answer(m307_request_t *req, const r307_decision_t *decision);
 
 /* m307_geo.c: where the visitor is */

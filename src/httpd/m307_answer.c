@@ -207,9 +207,6 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision)
         m307_caching_tell(req, passes(decision, dry));
     }
     if (decision->outcome == R307_REDIRECT) {
-        if (req->preflight) {
-            return m307_cors_answer(req, decision);
-        }
         return dry ? dry_run(req->r, decision) : redirect(req, decision);
     }
     status = answer(req, decision);

@@ -235,13 +235,16 @@ static const char *objection(const request_rec *r, const m307_cors_t *cors)
         : "Redirect307CORS does not name its origin";
 }
 
-int m307_cors_answer(m307_request_t *req, const r307_decision_t *d)
+static int answer(m307_request_t *req, const r307_rule_t *rule)
 {
     request_rec *r = req->r;
-    const char *name = r307_rule_name(r->pool, d->rule);
+    const char *name = r307_rule_name(r->pool, rule);
     const char *why = req->dir->engine == M307_ENGINE_DRYRUN ? "dry run"
                       : objection(r, req->dir->cors);
 
+    if (req->vary || req->unseen) {
+        m307_caching_tell(req, why != NULL);
+    }
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "R307-0435: the preflight for %s %s, which rule %s "
@@ -255,6 +258,14 @@ int m307_cors_answer(m307_request_t *req, const r307_decision_t *d)
     apr_table_setn(r->notes, "redirect307-preflight",
                    apr_pstrdup(r->pool, name));
     return HTTP_NO_CONTENT;
+}
+
+/* Not in one with the answers of most requests, which pay for its room. */
+int __attribute__((noinline)) m307_cors_answer(
+    m307_request_t *req, const r307_decision_t *decision)
+{
+    return decision->outcome == R307_REDIRECT ? answer(req, decision->rule)
+                                              : m307_answer(req, decision);
 }
 
 /* ---- the answer's fields ---- */
