@@ -59,7 +59,7 @@ static void insert_filter(request_rec *r)
         m307_upgrade_insert(r, dir);
     }
     if (dir->cors) {
-        m307_cors_insert(r);
+        m307_cors_insert(r, NULL);
     }
 }
 
@@ -71,7 +71,7 @@ static void insert_error_filter(request_rec *r)
         m307_upgrade_insert_error(r, dir);
     }
     if (dir->cors) {
-        m307_cors_insert(r);
+        m307_cors_insert(r, NULL);
     }
 }
 

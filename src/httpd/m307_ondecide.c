@@ -141,6 +141,9 @@ static void prepare(m307_onerror_t *state, request_rec *failed)
     }
     req->core.query = first->parsed_uri.query;
     req->core.method = method_of(failed);
+    if (strcmp(req->core.method, "OPTIONS") == 0) {
+        m307_cors_look(req);
+    }
     req->core.status = state->status;
 }
 
@@ -215,6 +218,9 @@ static int follows(m307_onerror_t *state)
     case R307_REDIRECT:
         if (is_second(state)) {
             return 0;
+        }
+        if (req->preflight) {
+            return m307_cors_grants(req, state->decision.rule);
         }
         return req->dir->engine == M307_ENGINE_DRYRUN ? dry_run(state) : 1;
     default:
