@@ -218,9 +218,11 @@ EOC
     };
     is($post->('a.test'), '307 *', 'the main server speaks for virtual hosts');
     is($post->('b.test'), '302 -', 'and they may differ');
+    $main->log->mark;
     $main->restart_gracefully;
     is(R307::Tables::wait_until(10, sub {
-           grep { $_->{id} eq 'AH00489' } $main->log->since
+           grep { $_->{text} =~ /resuming normal operations/ }
+               $main->log->since
        }) ? $post->('a.test') : 'no restart', '307 *',
        'after a graceful restart');
 }
