@@ -123,11 +123,13 @@ for my $path (@ways) {
                 'PUT', 'large', "$path: 8 MB, $how");
     }
     SKIP: {
-        skip('no HTTP/2 here', 2) if !$h2;
+        skip('no HTTP/2 here', 3) if !$h2;
         arrives(R307::Echo::nghttp($url, '-d', "$bodies/form"), $path, 'POST',
                 'form', "$path: a form, HTTP/2");
         arrives(R307::Echo::nghttp($url, '-d', "$bodies/page"), $path, 'POST',
                 'page', "$path: 20 kB, HTTP/2");
+        arrives(R307::Echo::nghttp($url, '-d', "$bodies/large"), $path,
+                'POST', 'large', "$path: 8 MB, HTTP/2");
     }
 }
 

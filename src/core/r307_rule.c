@@ -295,11 +295,11 @@ apr_status_t r307_rule_create(const r307_rule_env_t *env,
         rv = spec->geo ? parse_geo(env, spec, rule, err)
                        : parse_plain(env, spec, rule, err);
     }
-    if (rv == APR_SUCCESS) {
-        rule->nearest = leads_to_nearest(rule);
-    }
     if (rv == APR_SUCCESS && spec->statuses) {
         rv = add_statuses(env, spec->statuses, rule, err);
+    }
+    if (rv == APR_SUCCESS) {
+        rule->nearest = leads_to_nearest(rule);
     }
     return rv;
 }

@@ -33,6 +33,19 @@ typedef enum m307_engine_t {
     M307_ENGINE_DRYRUN
 } m307_engine_t;
 
+typedef enum m307_upgrade_t {
+    M307_UPGRADE_OFF,
+    M307_UPGRADE_UNSAFE,        /* other methods than GET and HEAD */
+    M307_UPGRADE_ALL
+} m307_upgrade_t;
+
+/* Filters that change an answer when it is made, in the order in which they
+ * see it: each may work on what the one before has made of it. All stand
+ * behind mod_headers and before httpd's own that write header fields out.
+ * AP_FTYPE_CONTENT_SET + 2 sees the answer before it is upgraded. */
+#define M307_FTYPE_UPGRADE (AP_FTYPE_CONTENT_SET + 3)
+#define M307_FTYPE_CORS    (AP_FTYPE_CONTENT_SET + 4)
+
 /* Rules of one context, in both kinds of configuration. */
 typedef struct m307_rules_t {
     r307_ruleset_t *own;        /* NULL: none written here */
@@ -75,6 +88,8 @@ typedef struct m307_dir_conf_t {
     const m307_loopguard_t *loopguard;  /* NULL: the default */
     int engine;                 /* m307_engine_t, or M307_UNSET */
     int relative;               /* 0, 1, or M307_UNSET */
+    int upgrade;                /* m307_upgrade_t, or M307_UNSET */
+    struct m307_cors_t *cors;   /* NULL: Redirect307CORS is not written */
 } m307_dir_conf_t;
 
 /* m307_config.c: creation and merge */
@@ -142,6 +157,8 @@ typedef struct m307_request_t {
     const m307_server_conf_t *server;
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
+    int preflight;              /* a browser asks whether it may send
+                                 * core.method */
     m307_held_t *held;          /* versions of tables counted in; NULL:
                                  * none */
     m307_held_t first_held;     /* mostly one is enough */
@@ -168,6 +185,9 @@ static inline const char *m307_request_raw_path(const request_rec *r)
 
 extern const r307_host_t m307_request_host;
 
+/* m307_cors.c: sets preflight and core.method of an OPTIONS request. */
+void m307_cors_look(m307_request_t *req);
+
 /* Fill req, which lives as long as r, but for dir and server, which are set
  * already. In line: every request that rules exist for comes here. */
 static inline __attribute__((always_inline))
@@ -180,6 +200,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     req->held = NULL;
     req->unseen = 0;
     req->has_self = 0;
+    req->preflight = 0;
     core->pool = r->pool;
     core->path.uri = r->uri;
     core->path.uri_len = strlen(r->uri);
@@ -196,6 +217,9 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->ctx = req;
     core->scratch.data = NULL;
     core->asked = NULL;
+    if (r->method_number == M_OPTIONS) {
+        m307_cors_look(req);
+    }
 }
 
 /* The decision has been answered: give back what was held for it, but for
@@ -215,6 +239,37 @@ void m307_request_add_vary(m307_request_t *req, const char *fields);
  * what the content says. */
 void m307_caching_tell(m307_request_t *req, int passes);
 void m307_caching_register(void);
+
+/* Vary of the answer, with more fields, in one line in err_headers_out. more
+ * may be NULL. */
+void m307_caching_merge_vary(request_rec *r, const char *more);
+
+/* m307_filters.c: who sees the answers that others make. To be called by every
+ * directive that needs to; and when all have been read. */
+void m307_filters_need(const cmd_parms *cmd);
+void m307_filters_hook(apr_pool_t *pconf, const server_rec *s);
+
+/* m307_upgrade.c: other modules' 302 and 301. dir->upgrade is set when one of
+ * the insert functions is called. */
+const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word);
+void m307_upgrade_register(void);
+void m307_upgrade_insert(request_rec *r, const m307_dir_conf_t *dir);
+void m307_upgrade_insert_error(request_rec *r, const m307_dir_conf_t *dir);
+
+/* m307_cors.c: pages of other origins. Every redirect of ours is recognised
+ * by its note redirect307-target, every upgraded one by redirect307-upgraded;
+ * whoever makes one has nothing else to do. */
+const char *m307_cors_set(cmd_parms *cmd, void *dir, int argc,
+                          char *const argv[]);
+void m307_cors_register(void);
+/* cors: another request's dir->cors; NULL: r's own, which is not NULL. */
+void m307_cors_insert(request_rec *r, const struct m307_cors_t *cors);
+/* m307_answer() of a preflight. Never a redirect. */
+int m307_cors_answer(m307_request_t *req, const r307_decision_t *decision);
+/* 1: the preflight for what that rule redirects is to be answered 204, with
+ * a note on that answer's request. */
+int m307_cors_grants(const m307_request_t *req, const r307_rule_t *rule);
+void m307_cors_note(request_rec *r, const r307_rule_t *rule);
 
 /* m307_geo.c: where the visitor is */
 const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word);

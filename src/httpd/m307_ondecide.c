@@ -141,6 +141,9 @@ static void prepare(m307_onerror_t *state, request_rec *failed)
     }
     req->core.query = first->parsed_uri.query;
     req->core.method = method_of(failed);
+    if (strcmp(req->core.method, "OPTIONS") == 0) {
+        m307_cors_look(req);
+    }
     req->core.status = state->status;
 }
 
@@ -216,6 +219,9 @@ static int follows(m307_onerror_t *state)
         if (is_second(state)) {
             return 0;
         }
+        if (req->preflight) {
+            return m307_cors_grants(req, state->decision.rule);
+        }
         return req->dir->engine == M307_ENGINE_DRYRUN ? dry_run(state) : 1;
     default:
         return give_up(state);
@@ -249,7 +255,7 @@ int m307_onerror_decide(m307_onerror_t *state, request_rec *r)
     ask(state, section, server);
     state->redirects = follows(state);
     if (state->req.vary || state->req.unseen) {
-        m307_caching_tell(&state->req, !state->redirects);
+        m307_caching_tell(&state->req, 1);
     }
     if (state->redirects) {
         state->location =
