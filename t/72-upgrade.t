@@ -90,7 +90,6 @@ my $vhosts = join '', map { <<"EOC" } @hosts;
 <VirtualHost *:\@PORT\@>
     ServerName $_.test
 $common    Redirect307Upgrade $_
-    ProxyRequests On
 </VirtualHost>
 EOC
 my $protocols = $h2 ? "Protocols h2c http/1.1\n" : '';
@@ -123,7 +122,6 @@ sub ask {
     my ($method, $target, $version) =
         $request =~ m{\A(\w+) (\S+)(?: HTTP/(\S+))?\z} or die $request;
 
-    $target =~ s/\@BACKEND\@/$backend->port/ge;
     return $srv->request(method => $method, target => $target,
         version => $version || '1.1', host => $host,
         $method =~ /\A(?:POST|PUT|PATCH)\z/ ? (body => 'a=b') : ());
@@ -209,6 +207,11 @@ Redirect307CORS *
     Redirect307Upgrade Off
     Redirect 302 /a https://t.example/a
 </VirtualHost>
+<VirtualHost *:@PORT@>
+    ServerName c.test
+    Redirect307Engine On
+    Redirect 302 /a https://t.example/a
+</VirtualHost>
 EOC
     my $post = sub {
         my $res = $main->request(method => 'POST', target => '/a',
@@ -218,6 +221,7 @@ EOC
     };
     is($post->('a.test'), '307 *', 'the main server speaks for virtual hosts');
     is($post->('b.test'), '302 -', 'and they may differ');
+    is($post->('c.test'), '307 *', 'in what they say themselves');
     $main->log->mark;
     $main->restart_gracefully;
     is(R307::Tables::wait_until(10, sub {
@@ -315,6 +319,19 @@ EOC
     } 1, 2;
     is($got[0], '307 MISS', 'an answer that mod_cache keeps');
     is($got[1], '307 HIT', 'and the one that it gives');
+}
+
+# ---- a forward proxy says what the servers behind it say ----
+
+{
+    my $forward = server(name => 'forward', config => <<'EOC');
+ProxyRequests On
+Redirect307Upgrade All
+Redirect 302 /own https://t.example/own
+EOC
+    my $to = 'http://127.0.0.1:' . $backend->port . '/cgi/302';
+    is($forward->get($to)->status, 302, 'a forward proxy changes nothing');
+    is($forward->get('/own')->status, 307, 'but answers of its own');
 }
 
 # ---- notes ----
