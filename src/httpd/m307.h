@@ -33,6 +33,19 @@ typedef enum m307_engine_t {
     M307_ENGINE_DRYRUN
 } m307_engine_t;
 
+typedef enum m307_upgrade_t {
+    M307_UPGRADE_OFF,
+    M307_UPGRADE_UNSAFE,        /* other methods than GET and HEAD */
+    M307_UPGRADE_ALL
+} m307_upgrade_t;
+
+/* Filters that change an answer when it is made, in the order in which they
+ * see it: each may work on what the one before has made of it. All stand
+ * behind mod_headers and before httpd's own that write header fields out.
+ * AP_FTYPE_CONTENT_SET + 2 sees the answer before it is upgraded. */
+#define M307_FTYPE_UPGRADE (AP_FTYPE_CONTENT_SET + 3)
+#define M307_FTYPE_CORS    (AP_FTYPE_CONTENT_SET + 4)
+
 /* Rules of one context, in both kinds of configuration. */
 typedef struct m307_rules_t {
     r307_ruleset_t *own;        /* NULL: none written here */
@@ -64,7 +77,8 @@ typedef struct m307_server_conf_t {
     apr_array_header_t *trusted;        /* apr_ipsubnet_t *, or NULL */
     int trust_all;              /* 1, or M307_UNSET */
     struct m307_database_t **databases; /* by the numbers of geofrom */
-    const char **geo_vary;      /* by set of fields: their Vary */
+    struct m307_geo_cost_t *geo_costs;  /* by set of fields */
+    unsigned site_fields;       /* r307_site_fields(sites) */
 } m307_server_conf_t;
 
 typedef struct m307_dir_conf_t {
@@ -74,6 +88,8 @@ typedef struct m307_dir_conf_t {
     const m307_loopguard_t *loopguard;  /* NULL: the default */
     int engine;                 /* m307_engine_t, or M307_UNSET */
     int relative;               /* 0, 1, or M307_UNSET */
+    int upgrade;                /* m307_upgrade_t, or M307_UNSET */
+    struct m307_cors_t *cors;   /* NULL: Redirect307CORS is not written */
 } m307_dir_conf_t;
 
 /* m307_config.c: creation and merge */
@@ -144,6 +160,8 @@ typedef struct m307_request_t {
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
     int level;                  /* of the log */
+    int preflight;              /* a browser asks whether it may send
+                                 * core.method */
     int has_self;               /* self is filled */
     r307_self_t self;
     m307_held_t *held;          /* versions of tables counted in; NULL:
@@ -170,9 +188,38 @@ apr_status_t m307_expr_eval_string(void *ctx, const void *expr,
 void m307_request_add_vary(m307_request_t *req, const char *fields);
 
 /* m307_caching.c: what caches are told. To be called once a decision is there,
- * whatever it is; and the filter that merges it with what the content says. */
-void m307_caching_tell(m307_request_t *req);
+ * whatever it is; passes: the request goes on, and a filter is to merge it with
+ * what the content says. */
+void m307_caching_tell(m307_request_t *req, int passes);
 void m307_caching_register(void);
+
+/* Vary of the answer, with more fields, in one line in err_headers_out. more
+ * may be NULL. */
+void m307_caching_merge_vary(request_rec *r, const char *more);
+
+/* m307_filters.c: who sees the answers that others make. To be called by every
+ * directive that needs to; and when all have been read. */
+void m307_filters_need(const cmd_parms *cmd);
+void m307_filters_hook(apr_pool_t *pconf, const server_rec *s);
+
+/* m307_upgrade.c: other modules' 302 and 301. dir->upgrade is set when one of
+ * the insert functions is called. */
+const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word);
+void m307_upgrade_register(void);
+void m307_upgrade_insert(request_rec *r, const m307_dir_conf_t *dir);
+void m307_upgrade_insert_error(request_rec *r, const m307_dir_conf_t *dir);
+
+/* m307_cors.c: pages of other origins. Every redirect of ours is recognised
+ * by its note redirect307-target, every upgraded one by redirect307-upgraded;
+ * whoever makes one has nothing else to do. */
+const char *m307_cors_set(cmd_parms *cmd, void *dir, int argc,
+                          char *const argv[]);
+void m307_cors_register(void);
+void m307_cors_insert(request_rec *r, struct m307_cors_t *cors);
+/* Sets preflight and core.method of an OPTIONS request. */
+void m307_cors_look(m307_request_t *req);
+/* m307_answer() of a preflight. Never a redirect. */
+int m307_cors_answer(m307_request_t *req, const r307_decision_t *decision);
 
 /* m307_geo.c: where the visitor is */
 const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word);

@@ -34,6 +34,7 @@ int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     int result = m307_geo_check_all(pconf, ptemp, s);
 
     (void)plog;
+    m307_filters_hook(pconf, s);
     if (m307_table_open_all(pconf, ptemp, s) != OK) {
         result = HTTP_INTERNAL_SERVER_ERROR;
     }

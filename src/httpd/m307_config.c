@@ -138,7 +138,8 @@ static m307_rules_t *merge_onerror(apr_pool_t *pool, m307_rules_t *base,
  * member stands here, so that none can be forgotten in a merge. */
 #define DIR_SETTINGS(SETTING) \
     SETTING(engine) \
-    SETTING(relative)
+    SETTING(relative) \
+    SETTING(upgrade)
 #define SERVER_SETTINGS(SETTING) \
     SETTING(drain) \
     SETTING(file_max) \
@@ -222,6 +223,7 @@ void *m307_config_merge_dir(apr_pool_t *pool, void *basev, void *overv)
     m307_dir_conf_t *conf = apr_palloc(pool, sizeof *conf);
 
     DIR_SETTINGS(MERGE_SETTING)
+    conf->cors = over->cors ? over->cors : base->cors;
     merge_rules(pool, &conf->rules, &base->rules, &over->rules);
     conf->onerror = merge_onerror(pool, base->onerror, over->onerror,
                                   over->rules.cut);

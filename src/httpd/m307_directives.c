@@ -310,6 +310,11 @@ const command_rec m307_directives[] = {
                       "name URL [at=lat,lon] [serves=selector,...] [local]"),
     AP_INIT_FLAG("Redirect307Relative", set_relative, NULL, OR_FILEINFO,
                  "On: send a target that is a path as it is"),
+    AP_INIT_TAKE1("Redirect307Upgrade", m307_upgrade_set, NULL, OR_FILEINFO,
+                  "Off, Unsafe or All: whose 302 and 301 become 307 and "
+                  "308"),
+    AP_INIT_TAKE_ARGV("Redirect307CORS", m307_cors_set, NULL, OR_FILEINFO,
+                      "origin...|*|Off [max-age=seconds] [credentials]"),
     AP_INIT_FLAG("Redirect307Inherit", set_inherit, NULL, OR_FILEINFO,
                  "Off: rules of the enclosing context do not apply"),
     AP_INIT_TAKE1("Redirect307Drain", set_drain, NULL, RSRC_CONF,

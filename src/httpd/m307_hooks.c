@@ -82,7 +82,8 @@ static inline int answer_and_release(m307_request_t *req,
     int answer = DECLINED;
 
     if (decision->outcome != R307_NONE || req->vary || req->unseen) {
-        answer = m307_answer(req, decision);
+        answer = req->preflight ? m307_cors_answer(req, decision)
+                                : m307_answer(req, decision);
     }
     if (req->held) {
         m307_version_release(req->first_held.version);

@@ -169,7 +169,7 @@ void m307_request_done(m307_request_t *req)
 
 void m307_request_add_vary(m307_request_t *req, const char *fields)
 {
-    if (fields && *fields) {
+    if (fields && *fields && fields != req->vary) {
         req->vary = req->vary ? apr_pstrcat(req->r->pool, req->vary, ", ",
                                             fields, NULL)
                               : fields;
@@ -189,6 +189,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     req->unseen = 0;
     req->held = NULL;
     req->has_self = 0;
+    req->preflight = 0;
     core->pool = r->pool;
     core->path.uri = r->uri;
     core->path.uri_len = strlen(r->uri);
@@ -200,10 +201,14 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->now = r->request_time;
     core->allowed_hosts = req->server->allowed_hosts;
     core->sites = req->server->sites;
+    core->site_fields = req->server->site_fields;
     core->server = &server;
     core->ctx = req;
     req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);
     core->thorough = req->level >= APLOG_TRACE1;
     core->scratch.data = NULL;
     core->asked = NULL;
+    if (r->method_number == M_OPTIONS) {
+        m307_cors_look(req);
+    }
 }
