@@ -262,14 +262,9 @@ void m307_upgrade_insert_error(request_rec *r, const m307_dir_conf_t *dir);
 const char *m307_cors_set(cmd_parms *cmd, void *dir, int argc,
                           char *const argv[]);
 void m307_cors_register(void);
-/* cors: another request's dir->cors; NULL: r's own, which is not NULL. */
-void m307_cors_insert(request_rec *r, const struct m307_cors_t *cors);
+void m307_cors_insert(request_rec *r, struct m307_cors_t *cors);
 /* m307_answer() of a preflight. Never a redirect. */
 int m307_cors_answer(m307_request_t *req, const r307_decision_t *decision);
-/* 1: the preflight for what that rule redirects is to be answered 204, with
- * a note on that answer's request. */
-int m307_cors_grants(const m307_request_t *req, const r307_rule_t *rule);
-void m307_cors_note(request_rec *r, const r307_rule_t *rule);
 
 /* m307_geo.c: where the visitor is */
 const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word);

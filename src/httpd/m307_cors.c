@@ -235,43 +235,29 @@ static const char *objection(const request_rec *r, const m307_cors_t *cors)
         : "Redirect307CORS does not name its origin";
 }
 
-int m307_cors_grants(const m307_request_t *req, const r307_rule_t *rule)
+static int answer(m307_request_t *req, const r307_rule_t *rule)
 {
     request_rec *r = req->r;
     const char *name = r307_rule_name(r->pool, rule);
     const char *why = req->dir->engine == M307_ENGINE_DRYRUN ? "dry run"
                       : objection(r, req->dir->cors);
 
+    if (req->vary || req->unseen) {
+        m307_caching_tell(req, why != NULL);
+    }
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "R307-0435: the preflight for %s %s, which rule %s "
                       "would redirect, is left to the application: %s",
                       req->core.method, r->uri, name, why);
-        return 0;
+        return OK;
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                   "R307-0434: the preflight for %s %s, which rule %s would "
                   "redirect, is answered", req->core.method, r->uri, name);
-    return 1;
-}
-
-void m307_cors_note(request_rec *r, const r307_rule_t *rule)
-{
     apr_table_setn(r->notes, "redirect307-preflight",
-                   apr_pstrdup(r->pool, r307_rule_name(r->pool, rule)));
-}
-
-static int answer(m307_request_t *req, const r307_rule_t *rule)
-{
-    int grants = m307_cors_grants(req, rule);
-
-    if (req->vary || req->unseen) {
-        m307_caching_tell(req, !grants);
-    }
-    if (grants) {
-        m307_cors_note(req->r, rule);
-    }
-    return grants ? HTTP_NO_CONTENT : OK;
+                   apr_pstrdup(r->pool, name));
+    return HTTP_NO_CONTENT;
 }
 
 /* Not in one with the answers of most requests, which pay for its room. */
@@ -351,7 +337,7 @@ static int is_redirect(const request_rec *r)
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
-    const m307_cors_t *cors = f->ctx ? f->ctx : m307_config_dir(r)->cors;
+    const m307_cors_t *cors = f->ctx;
 
     if (r->status == HTTP_NO_CONTENT
         && apr_table_get(r->notes, "redirect307-preflight")) {
@@ -369,9 +355,9 @@ void m307_cors_register(void)
     ap_register_output_filter(filter_name, filter, NULL, M307_FTYPE_CORS);
 }
 
-void m307_cors_insert(request_rec *r, const struct m307_cors_t *cors)
+void m307_cors_insert(request_rec *r, m307_cors_t *cors)
 {
     if (!r->main) {
-        ap_add_output_filter(filter_name, (void *)cors, r, r->connection);
+        ap_add_output_filter(filter_name, cors, r, r->connection);
     }
 }

@@ -7,7 +7,7 @@
  * if an .htaccess file may: they would cost every request, and most servers
  * never use what is behind them.
  */
-#include "httpd/m307.h"
+#include "httpd/m307_onerror.h"
 
 static const char key[] = "mod_redirect307:filters";
 
@@ -51,28 +51,35 @@ static int any_htaccess(const server_rec *s)
     return 0;
 }
 
+/* An error page may be replaced by what the request that failed allows. */
+static void insert_cors(request_rec *r)
+{
+    struct m307_cors_t *cors = m307_config_dir(m307_onerror_failed(r))->cors;
+
+    if (cors) {
+        m307_cors_insert(r, cors);
+    }
+}
+
 static void insert_filter(request_rec *r)
 {
     const m307_dir_conf_t *dir = m307_config_dir(r);
 
+    m307_onerror_insert(r);
     if (dir->upgrade > M307_UPGRADE_OFF) {
         m307_upgrade_insert(r, dir);
     }
-    if (dir->cors) {
-        m307_cors_insert(r, NULL);
-    }
+    insert_cors(r);
 }
 
 static void insert_error_filter(request_rec *r)
 {
     const m307_dir_conf_t *dir = m307_config_dir(r);
 
-    if (dir->upgrade > M307_UPGRADE_OFF) {
+    if (!m307_onerror_insert_error(r) && dir->upgrade > M307_UPGRADE_OFF) {
         m307_upgrade_insert_error(r, dir);
     }
-    if (dir->cors) {
-        m307_cors_insert(r, NULL);
-    }
+    insert_cors(r);
 }
 
 /* Hooks have been sorted, so these are the last, and what is upgraded here is
