@@ -1,0 +1,323 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns the syntax of path expressions: names, patterns in parentheses,
+ * groups in braces, and what follows them (?, *, +). Must not know JSON.
+ */
+#include "tool/t307_import_pathexp.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include <string.h>
+
+typedef struct parser_t {
+    apr_pool_t *pool;
+    const char *s;
+    t307_import_pathexp_t *out;
+    int drops;
+    const char *why;
+} parser_t;
+
+static apr_size_t name_len(const char *s)
+{
+    apr_size_t n = 0;
+
+    while (apr_isalnum(s[n]) || s[n] == '_') {
+        n++;
+    }
+    return n;
+}
+
+static void fail(parser_t *ps, const char *why)
+{
+    if (!ps->why) {
+        ps->why = why;
+    }
+}
+
+/* "(...)": what is inside, and past it. Groups in it would be captures of
+ * their own, which the source's language forbids as well. */
+static const char *take_pattern(parser_t *ps)
+{
+    const char *from = ps->s + 1, *s = from;
+    int depth = 1;
+
+    for (; *s && depth; s++) {
+        if (*s == '\\' && s[1]) {
+            s++;
+        }
+        else if (*s == '(') {
+            depth++;
+            if (s[1] != '?' || strchr("<P'", s[2])) {
+                fail(ps, "a pattern in it has a capture of its own");
+            }
+        }
+        else if (*s == ')') {
+            depth--;
+        }
+    }
+    if (depth || s - 1 == from || *from == '?') {
+        fail(ps, "a parenthesis in it is not closed, or empty");
+        return "";
+    }
+    ps->s = s;
+    return apr_pstrmemdup(ps->pool, from, (apr_size_t)(s - 1 - from));
+}
+
+static t307_import_param_t *add_param(parser_t *ps, const char *name)
+{
+    t307_import_pathexp_t *out = ps->out;
+    t307_import_param_t *p;
+    int i;
+
+    for (i = 0; name && i < out->nparams; i++) {
+        if (out->params[i].name && strcmp(out->params[i].name, name) == 0) {
+            fail(ps, "two of its parameters have the same name");
+        }
+    }
+    if (out->nparams == T307_IMPORT_CAPTURES_MAX) {
+        fail(ps, "it has more than 9 parameters");
+        return &out->params[0];
+    }
+    p = &out->params[out->nparams++];
+    memset(p, 0, sizeof *p);
+    p->name = name;
+    return p;
+}
+
+static const char *quote(parser_t *ps, const char *s)
+{
+    return t307_import_quote_regex(ps->pool, s, strlen(s));
+}
+
+/* "prefix(pattern)suffix" with its modifier, as expression. */
+static const char *compile(parser_t *ps, t307_import_param_t *p,
+                           const char *prefix, const char *pattern,
+                           const char *suffix, char modifier)
+{
+    int wraps = ps->drops && (modifier == '?' || modifier == '*');
+    const char *pre = quote(ps, prefix), *post = quote(ps, suffix), *text;
+    char optional[2] = { modifier == '*' || modifier == '?' ? '?' : '\0',
+                         '\0' };
+
+    p->repeats = modifier == '*' || modifier == '+';
+    p->prefix = *prefix;
+    p->outer = wraps ? ++ps->out->ngroups : 0;
+    p->group = ++ps->out->ngroups;
+    text = !p->repeats
+        ? apr_psprintf(ps->pool, "(?:%s(%s)%s)%s", pre, pattern, post,
+                       optional)
+        : *prefix || *suffix
+        ? apr_psprintf(ps->pool, "(?:%s((?:%s)(?:%s%s(?:%s))*)%s)%s", pre,
+                       pattern, post, pre, pattern, post, optional)
+        : apr_psprintf(ps->pool, "((?:%s)%c)", pattern, modifier);
+    if (!p->repeats && !*prefix && !*suffix && !modifier) {
+        text = apr_psprintf(ps->pool, "(%s)", pattern);
+    }
+    if (ps->out->ngroups > T307_IMPORT_CAPTURES_MAX) {
+        fail(ps, "it has more than 9 parameters");
+    }
+    return wraps ? apr_pstrcat(ps->pool, "(", text, ")", NULL) : text;
+}
+
+static char take_modifier(parser_t *ps)
+{
+    return *ps->s && strchr("?*+", *ps->s) ? *ps->s++ : '\0';
+}
+
+/* ":name", ":name(pattern)" or "(pattern)" */
+static const char *take_param(parser_t *ps, const char *prefix)
+{
+    const char *name = NULL, *pattern = "[^/]+?";
+    t307_import_param_t *p;
+
+    if (*ps->s == ':') {
+        apr_size_t len = name_len(ps->s + 1);
+        if (len == 0) {
+            fail(ps, "it has a ':' without a name");
+        }
+        name = apr_pstrmemdup(ps->pool, ps->s + 1, len);
+        ps->s += 1 + len;
+    }
+    if (*ps->s == '(') {
+        pattern = take_pattern(ps);
+    }
+    p = add_param(ps, name);
+    return compile(ps, p, prefix, pattern, "", take_modifier(ps));
+}
+
+/* "{text}?": a group without parameter. Others are rare. */
+static const char *take_braces(parser_t *ps)
+{
+    apr_size_t len = strcspn(ps->s + 1, ":(){}\\*+?");
+    const char *text = apr_pstrmemdup(ps->pool, ps->s + 1, len);
+    char modifier[2] = { '\0', '\0' };
+
+    if (ps->s[1 + len] != '}') {
+        fail(ps, "braces with a parameter in them have no counterpart");
+        return "";
+    }
+    ps->s += len + 2;
+    modifier[0] = take_modifier(ps);
+    return apr_psprintf(ps->pool, "(?:%s)%s", quote(ps, text), modifier);
+}
+
+/* Text up to something special, less the character that is the prefix of
+ * what follows; that in prefix. */
+static const char *take_text(parser_t *ps, char *prefix)
+{
+    char *out = apr_palloc(ps->pool, strlen(ps->s) + 1);
+    apr_size_t n = 0;
+    int escaped = 0;
+    const char *decoded;
+
+    while (*ps->s && !strchr(":(){}*+?", *ps->s)) {
+        escaped = *ps->s == '\\' && ps->s[1];
+        ps->s += escaped;
+        out[n++] = *ps->s++;
+    }
+    if (*ps->s && strchr("})*+?", *ps->s)) {
+        fail(ps, "a special character stands alone in it");
+    }
+    prefix[0] = prefix[1] = '\0';
+    if (n && !escaped && *ps->s && strchr(":(", *ps->s)
+        && strchr("/.", out[n - 1])) {
+        prefix[0] = out[--n];
+    }
+    decoded = t307_import_decode(ps->pool, out, n);
+    if (!decoded) {
+        fail(ps, "it holds an encoded slash or a control byte");
+    }
+    return decoded ? quote(ps, decoded) : "";
+}
+
+const char *t307_import_pathexp_parse(apr_pool_t *pool, const char *source,
+                                      int drops, t307_import_pathexp_t *out)
+{
+    parser_t ps = { pool, source, out, drops, NULL };
+    const char *regex = "";
+    char prefix[2];
+
+    memset(out, 0, sizeof *out);
+    if (*source != '/') {
+        return "it does not begin with a slash";
+    }
+    while (*ps.s && !ps.why) {
+        const char *text = take_text(&ps, prefix), *more = "";
+
+        if (*ps.s == '{') {
+            more = take_braces(&ps);
+        }
+        else if (*ps.s && !ps.why) {
+            more = take_param(&ps, prefix);
+        }
+        regex = apr_pstrcat(pool, regex, text, more, NULL);
+    }
+    out->regex = regex;
+    return ps.why;
+}
+
+/* ---- destinations ---- */
+
+static const t307_import_param_t *find(const t307_import_pathexp_t *exp,
+                                       const char *name, apr_size_t len)
+{
+    int i;
+
+    for (i = 0; i < exp->nparams; i++) {
+        const char *known = exp->params[i].name;
+        if (known && strlen(known) == len && strncmp(known, name, len) == 0) {
+            return &exp->params[i];
+        }
+    }
+    return NULL;
+}
+
+/* The group of a parameter in the destination; 0 with *why. *with_prefix:
+ * the prefix before it is part of the group. */
+static int group_of(const t307_import_param_t *p, char before, char modifier,
+                    int drops, int *with_prefix, const char **why)
+{
+    int repeats = modifier == '*' || modifier == '+';
+
+    *with_prefix = 0;
+    if (!p) {
+        *why = "the destination names a parameter that the source's path "
+               "does not have";
+        return 0;
+    }
+    if (!drops) {
+        return p->group;
+    }
+    if (repeats != p->repeats) {
+        *why = "a parameter repeats in source or destination only";
+        return 0;
+    }
+    if (!p->outer || !before || !strchr("/.", before)) {
+        return p->group;
+    }
+    if (before != p->prefix) {
+        *why = "a parameter that may be missing has another prefix in the "
+               "destination";
+        return 0;
+    }
+    *with_prefix = 1;
+    return p->outer;
+}
+
+static const char *literal(apr_pool_t *pool, const char *text)
+{
+    return t307_import_quote_target(pool, text, strlen(text), 1);
+}
+
+const char *t307_import_pathexp_fill(apr_pool_t *pool,
+                                     const t307_import_pathexp_t *exp,
+                                     const char *destination, int drops,
+                                     const char **why)
+{
+    char *text = apr_palloc(pool, strlen(destination) + 1);
+    const char *out = "", *s = strstr(destination, "://");
+    apr_size_t n = 0;
+
+    s = s ? s + 3 : destination;
+    memcpy(text, destination, n = (apr_size_t)(s - destination));
+    for (*why = NULL; *s && !*why; ) {
+        apr_size_t len = *s == ':' && !apr_isdigit(s[1]) ? name_len(s + 1)
+                                                         : 0;
+        if (len) {
+            const t307_import_param_t *p = find(exp, s + 1, len);
+            char modifier = s[1 + len] && strchr("?*+", s[1 + len])
+                && !(s[1 + len] == '?' && s[2 + len]
+                     && !strchr("/#", s[2 + len])) ? s[1 + len] : '\0';
+            int with_prefix;
+            int group = group_of(p, n ? text[n - 1] : '\0', modifier, drops,
+                                 &with_prefix, why);
+
+            text[n - (apr_size_t)with_prefix] = '\0';
+            out = apr_psprintf(pool, "%s%s$%d", out, literal(pool, text),
+                               group);
+            n = 0;
+            s += 1 + len + (modifier != '\0');
+            continue;
+        }
+        if (!drops && *s == '$' && apr_isdigit(s[1])) {
+            if (s[1] - '0' > exp->ngroups) {
+                *why = "the destination names a group that the source does "
+                       "not have";
+            }
+            text[n] = '\0';
+            out = apr_psprintf(pool, "%s%s$%c", out, literal(pool, text),
+                               s[1]);
+            n = 0;
+            s += 2;
+            continue;
+        }
+        if (strchr("*(){}", *s)) {
+            *why = "the destination has special characters in it";
+        }
+        s += *s == '\\' && s[1];
+        text[n++] = *s++;
+    }
+    text[n] = '\0';
+    return *why ? NULL : apr_pstrcat(pool, out, literal(pool, text), NULL);
+}
