@@ -135,6 +135,13 @@ void t307_import_alias_add(t307_import_t *im,
         t307_import_add(im, rule);      /* its status is judged */
         return;
     }
+    if (path && target && strstr(target, "${") && !strstr(path, "${")) {
+        rule->kind = match ? R307_RULE_REGEX : R307_RULE_PREFIX;
+        rule->path = path;
+        t307_import_lose(im, rule, 0, line->line, "httpd puts a variable in "
+                         "the place of '${'");
+        return;
+    }
     if (!path || !target || strstr(line->args, "${")) {
         rule->path = t307_import_httpd_all(im->pool, place);
         t307_import_lose(im, rule, 1, line->line, "%s", path && target

@@ -77,6 +77,15 @@ static const char *take_source(t307_import_t *im, row_t *row)
            "control byte";
 }
 
+/* -1: no number. */
+static int status_of(const row_t *row)
+{
+    const char *s = row->n > STATUS ? row->columns[STATUS] : "";
+
+    return !*s ? 301 : strlen(s) == 3 && strspn(s, "0123456789") == 3
+        ? atoi(s) : -1;
+}
+
 static const char *take_columns(t307_import_t *im, row_t *row)
 {
     int i;
@@ -95,15 +104,13 @@ static const char *take_columns(t307_import_t *im, row_t *row)
                                 t307_import_show(im, row->columns[i]));
         }
     }
+    if (status_of(row) < 0) {
+        return apr_psprintf(im->pool, "'%s' is no status",
+                            t307_import_show(im, row->columns[STATUS]));
+    }
     row->subdomains = flag(row, INCLUDE_SUBDOMAINS, 0);
     row->subpath = flag(row, SUBPATH_MATCHING, 0);
     return take_source(im, row);
-}
-
-static int status_of(const row_t *row)
-{
-    return row->n > STATUS && *row->columns[STATUS]
-        ? atoi(row->columns[STATUS]) : 301;
 }
 
 /* Paths that the suffix is appended to have to agree with the source's in

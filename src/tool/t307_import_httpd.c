@@ -92,6 +92,11 @@ static void lose_all(reader_t *r, int phase, const char *why)
 
 /* ---- sections ---- */
 
+static int begins_nocase(const char *s, const char *with)
+{
+    return strncasecmp(s, with, strlen(with)) == 0;
+}
+
 /* Is it <IfModule> of a module whose directives are imported? 1: there,
  * 0: not there, -1: it is another section. */
 static int is_known_module(const char *args)
@@ -150,8 +155,8 @@ static void lose_in_section(reader_t *r, const char *name)
                                    "rules by hand, or import them from a "
                                    "file of their own",
                                    t307_import_show(r->im, name));
-    int first = r->place->dir || strncasecmp(name, "<VirtualHost", 12) == 0
-                || strncasecmp(name, "<If", 3) == 0;
+    int first = r->place->dir || begins_nocase(name, "<VirtualHost")
+                || begins_nocase(name, "<If");
 
     if (first) {
         lose_all(r, T307_IMPORT_OWN, why);
@@ -170,6 +175,7 @@ static void keep(reader_t *r, int what, const char *name, char *args)
     l->line = r->line;
     l->name = name;
     l->args = args;
+    l->lost = NULL;
     l->conds = NULL;
     if (strcmp(name, "rewriterule") == 0) {
         l->conds = r->place->conds;
@@ -263,6 +269,16 @@ static void take_directive(reader_t *r, char *text)
     args = text + len + strspn(text + len, " \t");
     what = judge(name, args);
     if (what == -1) {
+        return;
+    }
+    if (section(r) && what >= 0 && begins_nocase(section(r), "<IfModule")) {
+        r->place->rewrites |= what == T307_IMPORT_REWRITE;
+        keep(r, what, name, args);
+        APR_ARRAY_IDX(r->place->lines[what], r->place->lines[what]->nelts - 1,
+                      t307_import_line_t).lost =
+            apr_psprintf(r->im->pool, "it stands in %s>, and whether that "
+                         "holds cannot be told here",
+                         t307_import_show(r->im, section(r)));
         return;
     }
     if (section(r)) {
@@ -462,6 +478,17 @@ static void separate(t307_import_t *im)
     }
 }
 
+/* What it would have taken is not looked at. */
+static void add_lost(t307_import_t *im, const t307_import_place_t *p,
+                     const t307_import_line_t *l)
+{
+    t307_import_rule_t *rule = t307_import_rule(im, R307_RULE_REGEX,
+                                                l->line);
+
+    rule->path = t307_import_httpd_all(im->pool, p);
+    t307_import_lose(im, rule, 1, l->line, "%s", l->lost);
+}
+
 static void add_lines(t307_import_t *im, const t307_import_place_t *p,
                       int what)
 {
@@ -472,7 +499,10 @@ static void add_lines(t307_import_t *im, const t307_import_place_t *p,
     for (i = 0; i < p->lines[what]->nelts && !im->failed; i++) {
         const t307_import_line_t *l =
             &APR_ARRAY_IDX(p->lines[what], i, t307_import_line_t);
-        if (what == T307_IMPORT_REWRITE) {
+        if (l->lost) {
+            add_lost(im, p, l);
+        }
+        else if (what == T307_IMPORT_REWRITE) {
             t307_import_rewrite_add(im, p, i);
         }
         else if (what == T307_IMPORT_ALIAS) {

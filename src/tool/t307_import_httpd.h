@@ -16,6 +16,8 @@ typedef struct t307_import_line_t {
     int line;
     const char *name;           /* of the directive, lower case */
     char *args;
+    const char *lost;           /* why it cannot be carried over; NULL: it is
+                                 * looked at */
     const apr_array_header_t *conds;    /* of a RewriteRule:
                                          * t307_import_line_t */
 } t307_import_line_t;

@@ -212,7 +212,7 @@ static const char *take_target(reader_t *r, t307_import_rule_t *rule,
     if (why) {
         return why;
     }
-    if (!query && strchr(destination, '?')) {
+    if (!query && strchr(rule->target, '?')) {
         return "the destination has a query, which is merged with the "
                "request's; choose with --query";
     }
@@ -247,6 +247,7 @@ static void take_entry(reader_t *r, const json_t *entry, int line)
     const char *destination = get(entry, "destination");
     t307_import_pathexp_t exp;
     const char *why = take_path(r, rule, entry, &exp);
+    int opaque = why != NULL;
     int good = take_conditions(r->im, rule, entry);
 
     rule->status = status_of(r, entry);
@@ -254,7 +255,7 @@ static void take_entry(reader_t *r, const json_t *entry, int line)
         why = "a condition in has or missing has no counterpart";
     }
     if (why || rule->status < 0 || !destination) {
-        t307_import_lose(r->im, rule, 1, line, "%s", why ? why
+        t307_import_lose(r->im, rule, opaque || !good, line, "%s", why ? why
                          : !destination ? "the entry has no destination"
                          : "statusCode or permanent is missing or no value "
                            "of it");

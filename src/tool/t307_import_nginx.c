@@ -335,6 +335,18 @@ static int in_order(const void *a, const void *b)
     return x->line - y->line;
 }
 
+/* nginx refuses plain keys that differ in case alone. */
+static const char *seen_as(t307_import_t *im, const pair_t *p)
+{
+    char *key = apr_psprintf(im->pool, "%d%s", p->order == DEFAULT, p->key);
+    char *s;
+
+    for (s = key; *s; s++) {
+        *s = (char)apr_tolower(*s);
+    }
+    return key;
+}
+
 /* "hostnames;", "volatile;", "include FILE;", or a pair. */
 static void take_statement(reader_t *r, apr_array_header_t *pairs)
 {
@@ -347,9 +359,9 @@ static void take_statement(reader_t *r, apr_array_header_t *pairs)
         return;
     }
     if (r->n != 2 || (!r->quoted[0] && strcmp(key, "include") == 0)) {
-        t307_import_lose(im, t307_import_rule(im, R307_RULE_REGEX, r->at), 1,
-                         r->at, r->n == 2 ? "the file that is included has "
-                         "to be imported on its own"
+        t307_import_lose(im, NULL, 0, r->at, r->n == 2
+                         ? "the file that is included is not looked at; "
+                           "import it as well"
                          : "the line is no pair of key and value");
         return;
     }
@@ -364,9 +376,8 @@ static void take_statement(reader_t *r, apr_array_header_t *pairs)
         p.key = *key == '\\' ? key + 1 : key;
         p.order = strchr(key, '*') || *key == '.' ? MASK : PLAIN;
     }
-    if (p.order == EXPRESSION || t307_import_is_new(
-            im, apr_psprintf(im->pool, "%d%s", p.order == DEFAULT, p.key),
-            r->at)) {
+    if (p.order == EXPRESSION
+        || t307_import_is_new(im, seen_as(im, &p), r->at)) {
         APR_ARRAY_PUSH(pairs, pair_t) = p;
     }
 }

@@ -15,10 +15,21 @@
 #include <apr_strings.h>
 
 #include <string.h>
+#include <strings.h>
+
+/* The paths of a rule: what they begin with, whether a segment ends there,
+ * and whether that is all of them. */
+typedef struct reach_t {
+    const char *bytes;
+    apr_size_t len;
+    int whole;
+    int only;
+} reach_t;
 
 typedef struct settler_t {
     t307_import_t *im;
     t307_import_entry_t *at;
+    reach_t *reach;             /* of each */
     int n;
     int pairs;                  /* compared so far */
     r307_scratch_t scratch;
@@ -51,34 +62,35 @@ static int hosts_overlap(const r307_rule_t *a, const r307_rule_t *b)
     return 0;
 }
 
-/* The paths of a rule: what they begin with, whether a segment ends there,
- * and whether that is all of them. */
-typedef struct reach_t {
-    const char *bytes;
-    apr_size_t len;
-    int whole;
-    int only;
-} reach_t;
-
-static reach_t reach_of(const r307_rule_t *rule)
+static reach_t reach_of(apr_pool_t *pool, const r307_rule_t *rule)
 {
     reach_t r = { rule->path, rule->path_len, 1, 0 };
-    const r307_literal_t *literal;
+    r307_literal_t literal;
 
     if (rule->kind != R307_RULE_REGEX) {
         r.only = rule->kind == R307_RULE_EXACT;
         return r;
     }
-    literal = r307_regex_literal(rule->regex);
-    r.bytes = literal->bytes;
-    r.len = literal->len;
-    r.whole = r.len > 0 && strlen(literal->key) == r.len;
+    /* what begins alike is compared without case */
+    r307_literal_find(pool, rule->path + (strncmp(rule->path, "(?i)^", 5)
+                                          == 0 ? 4 : 0),
+                      R307_REGEX_DOTALL | R307_REGEX_DOLLAR_ENDONLY,
+                      &literal);
+    r.bytes = literal.bytes;
+    r.len = literal.len;
+    r.whole = r.len > 0 && strlen(literal.key) == r.len;
     return r;
 }
 
+static int alike(const reach_t *a, const reach_t *b, apr_size_t len)
+{
+    return strncasecmp(a->bytes, b->bytes, len) == 0;
+}
+
+/* Can what begins as a does be one of the paths of b? */
 static int begins_with(const reach_t *a, const reach_t *b)
 {
-    if (a->len < b->len || memcmp(a->bytes, b->bytes, b->len) != 0) {
+    if (a->len < b->len || !alike(a, b, b->len)) {
         return 0;
     }
     return a->len == b->len || !b->whole || b->bytes[b->len - 1] == '/'
@@ -95,26 +107,26 @@ static int matches(settler_t *s, const r307_rule_t *regex,
            != APR_NOTFOUND;
 }
 
-static int paths_overlap(settler_t *s, const r307_rule_t *a,
-                         const r307_rule_t *b)
+static int paths_overlap(settler_t *s, const t307_import_entry_t *x,
+                         const t307_import_entry_t *y)
 {
-    reach_t ra = reach_of(a), rb = reach_of(b);
+    const r307_rule_t *a = x->made, *b = y->made;
+    const reach_t *ra = &s->reach[x - s->at], *rb = &s->reach[y - s->at];
 
-    if (ra.only && rb.only) {
-        return ra.len == rb.len && memcmp(ra.bytes, rb.bytes, ra.len) == 0;
+    if (ra->only && rb->only) {
+        return ra->len == rb->len && memcmp(ra->bytes, rb->bytes, ra->len)
+               == 0;
     }
-    if (ra.only) {
-        return b->regex ? matches(s, b, a) : begins_with(&ra, &rb);
+    if (ra->only) {
+        return b->regex ? matches(s, b, a) : begins_with(ra, rb);
     }
-    if (rb.only) {
-        return a->regex ? matches(s, a, b) : begins_with(&rb, &ra);
+    if (rb->only) {
+        return a->regex ? matches(s, a, b) : begins_with(rb, ra);
     }
-    return begins_with(&ra, &rb) || begins_with(&rb, &ra)
-           /* the longer one may go on behind what is known of it */
-           || (!ra.whole && ra.len < rb.len
-               && memcmp(ra.bytes, rb.bytes, ra.len) == 0)
-           || (!rb.whole && rb.len < ra.len
-               && memcmp(ra.bytes, rb.bytes, rb.len) == 0);
+    return begins_with(ra, rb) || begins_with(rb, ra)
+           /* what is shorter may go on behind what is known of it */
+           || (!ra->whole && ra->len < rb->len && alike(ra, rb, ra->len))
+           || (!rb->whole && rb->len < ra->len && alike(ra, rb, rb->len));
 }
 
 /* Beyond the ceiling: yes. */
@@ -122,8 +134,7 @@ static int overlap(settler_t *s, const t307_import_entry_t *a,
                    const t307_import_entry_t *b)
 {
     return ++s->pairs > T307_IMPORT_PAIRS_MAX
-           || (hosts_overlap(a->made, b->made)
-               && paths_overlap(s, a->made, b->made));
+           || (hosts_overlap(a->made, b->made) && paths_overlap(s, a, b));
 }
 
 /* 0: exact, 1: prefix, 2: expression, as rule files rank them. */
@@ -369,8 +380,14 @@ static void choose_form(settler_t *s)
 
 void t307_import_settle(t307_import_t *im)
 {
-    settler_t s = { im, (t307_import_entry_t *)im->entries->elts,
+    settler_t s = { im, (t307_import_entry_t *)im->entries->elts, NULL,
                     im->entries->nelts, 0, { NULL, 0 } };
+    int i;
+
+    s.reach = apr_palloc(im->pool, ((apr_size_t)s.n + 1) * sizeof *s.reach);
+    for (i = 0; i < s.n; i++) {
+        s.reach[i] = reach_of(im->pool, s.at[i].made);
+    }
 
     lose_the_doubtful(&s);
     choose_form(&s);

@@ -111,8 +111,8 @@ static const char *compile(parser_t *ps, t307_import_param_t *p,
         ? apr_psprintf(ps->pool, "(?:%s((?:%s)(?:%s%s(?:%s))*)%s)%s", pre,
                        pattern, post, pre, pattern, post, optional)
         : apr_psprintf(ps->pool, "((?:%s)%c)", pattern, modifier);
-    if (!p->repeats && !*prefix && !*suffix && !modifier) {
-        text = apr_psprintf(ps->pool, "(%s)", pattern);
+    if (!modifier) {
+        text = apr_psprintf(ps->pool, "%s(%s)%s", pre, pattern, post);
     }
     if (ps->out->ngroups > T307_IMPORT_CAPTURES_MAX) {
         fail(ps, "it has more than 9 parameters");

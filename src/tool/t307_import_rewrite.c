@@ -183,7 +183,8 @@ static apr_size_t put_reference(rewrite_t *rw, output_t *o, const char *s)
             put(o, "%{QUERY_STRING}");
             return 15;
         }
-        o->why = *s == '$' ? "the substitution asks a RewriteMap"
+        o->why = *s == '$' ? "the substitution has a variable of httpd, or "
+            "asks a RewriteMap"
             : o->in_host || !o->buf.len
             ? "a variable of the request decides which host the client is "
               "sent to; write the rule by hand, with Redirect307AllowTo"
@@ -454,9 +455,8 @@ void t307_import_rewrite_add(t307_import_t *im,
         return;
     }
     rw.rule = t307_import_rule(im, R307_RULE_REGEX, line->line);
-    if (why || strstr(line->args, "${")) {
-        lose(&rw, 1, why ? why : "it has a variable of httpd, or asks a "
-             "RewriteMap");
+    if (why || strstr(rw.pattern, "${")) {
+        lose(&rw, 1, why ? why : "the pattern has a variable of httpd");
         return;
     }
     add(&rw, i);

@@ -74,7 +74,8 @@ static const char *share(apr_pool_t *pool, int weight, int total)
     int n = weight * 100000 / total;
 
     return weight * 100000 % total ? NULL
-        : apr_psprintf(pool, "%d.%03d", n / 1000, n % 1000);
+        : n % 1000 ? apr_psprintf(pool, "%d.%03d", n / 1000, n % 1000)
+        : apr_psprintf(pool, "%d", n / 1000);
 }
 
 /* "a|b|b": each rule takes its share of what those before it have left. */
