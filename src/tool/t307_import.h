@@ -140,7 +140,7 @@ extern const t307_import_format_t t307_import_httpd;
 
 extern const t307_import_format_t *const t307_import_formats[];
 
-/* ---- t307_import.c ---- */
+/* ---- t307_import_file.c ---- */
 
 /* Let read have the text of a file, or set im->failed. */
 void t307_import_read_file(t307_import_t *im, const char *path,

@@ -128,7 +128,7 @@ static const char *bad_byte(const t307_import_rule_t *rule)
                 return "it holds a control byte";
             }
         }
-        if (words[i] && s - words[i] > T307_IMPORT_LINE_MAX / 4) {
+        if (words[i] && s - words[i] > T307_IMPORT_LINE_MAX / 8) {
             return "it is too long for a rule";
         }
     }
