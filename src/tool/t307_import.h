@@ -2,8 +2,8 @@
 /*
  * Importing redirects of other servers and services.
  *
- *     reader of a format ──> entries, first one wins ──> settled ──> text
- *                       └──> losses, warnings
+ *     reader of a format  ->  entries, first one wins  ->  settled  ->  text
+ *                       `-> losses, warnings
  *
  * A reader knows one format and nothing of the output. For each rule of its
  * source it adds an entry, or says why there is none: never neither, and

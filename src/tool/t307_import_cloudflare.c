@@ -240,8 +240,8 @@ static int most_specific_first(const void *a, const void *b)
     if (nx != ny || order) {
         return nx != ny ? (nx > ny ? -1 : 1) : order;
     }
-    return !x->scheme - !y->scheme ? !x->scheme - !y->scheme
-        : x->line - y->line;
+    order = !x->scheme - !y->scheme;
+    return order ? order : x->line - y->line;
 }
 
 /* Of equal paths all rows of hosts themselves, then the names below them,

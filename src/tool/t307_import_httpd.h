@@ -43,7 +43,7 @@ const char *t307_import_httpd_word(apr_pool_t *pool, char **args);
 /* The next word as mod_rewrite reads it; it knows no escapes. */
 const char *t307_import_httpd_raw_word(char **args);
 
-/* ---- t307_import_alias.c, t307_import_pattern.c, t307_import_rewrite.c, t307_import_cond.c ---- */
+/* ---- t307_import_alias.c, _pattern.c, _rewrite.c, _cond.c ---- */
 
 void t307_import_alias_add(t307_import_t *im,
                            const t307_import_place_t *place,

@@ -110,7 +110,7 @@ static apr_status_t make(t307_import_t *im, const t307_import_rule_t *rule,
     spec.file = rule->file;
     spec.line = rule->line;
     rv = r307_rule_create(&env, &spec, &out, err);
-    *made = out;
+    *made = rv == APR_SUCCESS ? out : NULL;
     return rv;
 }
 
