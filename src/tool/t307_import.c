@@ -32,7 +32,7 @@ static const apr_getopt_option_t options[] = {
       "next: basePath" },
     { "key", 'k', 1, "WHAT: maps: what the map is asked with" },
     { "type", 'y', 1, "TYPE: haproxy-map: str, beg, end, sub, dir, reg, "
-      "regm or ip" },
+      "regm or ip; rewritemap: txt or rnd" },
     { "query", 'q', 1, "WHAT: maps, vercel, next: keep, append or drop the "
       "request's query" },
     { "same-case", 'c', 0, "nginx-map, next: paths come in the case that "

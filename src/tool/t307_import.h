@@ -26,12 +26,12 @@
 /* As in rule files: a rule must fit in a line of one. */
 #define T307_IMPORT_LINE_MAX 65535
 
-/* Each takes about 1 KB while the command runs. */
+/* Each takes about half a KB while the command runs. */
 #define T307_IMPORT_ENTRIES_MAX 1000000
 
 /* Pairs of rules compared in search of one that takes another's requests;
- * beyond it they are taken to do so. A second or two. */
-#define T307_IMPORT_PAIRS_MAX 20000000
+ * beyond it they are taken to do so. A second. */
+#define T307_IMPORT_PAIRS_MAX 10000000
 
 /* Directories below each other, and .htaccess files, of one tree. */
 #define T307_IMPORT_DEPTH_MAX 64
@@ -71,10 +71,21 @@ typedef enum t307_import_role_t {
     T307_IMPORT_NONE            /* found to have no effect */
 } t307_import_role_t;
 
+/* Which requests a rule can take. */
+typedef struct t307_import_reach_t {
+    r307_rule_kind_t kind;
+    const char *bytes;          /* what its paths begin with */
+    apr_size_t len;
+    int whole;                  /* a segment ends there */
+    int only;                   /* that is its only path */
+    const r307_regex_t *regex;  /* of REGEX */
+    const apr_array_header_t *hosts;    /* r307_host_pattern_t; NULL: all */
+} t307_import_reach_t;
+
 typedef struct t307_import_entry_t {
     t307_import_role_t role;
     t307_import_rule_t *rule;
-    const r307_rule_t *made;
+    t307_import_reach_t reach;
     int phase;                  /* STOP: holds for entries of its own phase
                                  * only */
 } t307_import_entry_t;
@@ -96,6 +107,7 @@ struct t307_import_format_t;
 
 typedef struct t307_import_t {
     apr_pool_t *pool;
+    apr_pool_t *scratch;        /* for validating one rule */
     const struct t307_import_format_t *format;
     const char *file;           /* that is read at the moment, for reports */
     apr_array_header_t *entries;    /* t307_import_entry_t */

@@ -213,6 +213,7 @@ static void end_row(int c, void *ctx)
         APR_ARRAY_PUSH(r->rows, row_t) = r->row;
     }
     memset(&r->row, 0, sizeof r->row);
+    r->row.line = r->line;
 }
 
 static apr_size_t path_len(const row_t *row)

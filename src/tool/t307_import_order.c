@@ -17,19 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* The paths of a rule: what they begin with, whether a segment ends there,
- * and whether that is all of them. */
-typedef struct reach_t {
-    const char *bytes;
-    apr_size_t len;
-    int whole;
-    int only;
-} reach_t;
-
 typedef struct settler_t {
     t307_import_t *im;
     t307_import_entry_t *at;
-    reach_t *reach;             /* of each */
     int n;
     int pairs;                  /* compared so far */
     r307_scratch_t scratch;
@@ -37,21 +27,20 @@ typedef struct settler_t {
 
 /* ---- two rules ---- */
 
-static int hosts_overlap(const r307_rule_t *a, const r307_rule_t *b)
+static int hosts_overlap(const t307_import_reach_t *a,
+                         const t307_import_reach_t *b)
 {
-    const apr_array_header_t *ha = a->when ? a->when->hosts : NULL;
-    const apr_array_header_t *hb = b->when ? b->when->hosts : NULL;
     int i, j;
 
-    if (!ha || !hb) {
+    if (!a->hosts || !b->hosts) {
         return 1;
     }
-    for (i = 0; i < ha->nelts; i++) {
+    for (i = 0; i < a->hosts->nelts; i++) {
         const r307_host_pattern_t *x =
-            &APR_ARRAY_IDX(ha, i, r307_host_pattern_t);
-        for (j = 0; j < hb->nelts; j++) {
+            &APR_ARRAY_IDX(a->hosts, i, r307_host_pattern_t);
+        for (j = 0; j < b->hosts->nelts; j++) {
             const r307_host_pattern_t *y =
-                &APR_ARRAY_IDX(hb, j, r307_host_pattern_t);
+                &APR_ARRAY_IDX(b->hosts, j, r307_host_pattern_t);
             if (x->subdomains || y->subdomains
                 || r307_authority_same_host(x->name, x->len, y->name,
                                             y->len)) {
@@ -62,33 +51,13 @@ static int hosts_overlap(const r307_rule_t *a, const r307_rule_t *b)
     return 0;
 }
 
-static reach_t reach_of(apr_pool_t *pool, const r307_rule_t *rule)
-{
-    reach_t r = { rule->path, rule->path_len, 1, 0 };
-    r307_literal_t literal;
-
-    if (rule->kind != R307_RULE_REGEX) {
-        r.only = rule->kind == R307_RULE_EXACT;
-        return r;
-    }
-    /* what begins alike is compared without case */
-    r307_literal_find(pool, rule->path + (strncmp(rule->path, "(?i)^", 5)
-                                          == 0 ? 4 : 0),
-                      R307_REGEX_DOTALL | R307_REGEX_DOLLAR_ENDONLY,
-                      &literal);
-    r.bytes = literal.bytes;
-    r.len = literal.len;
-    r.whole = r.len > 0 && strlen(literal.key) == r.len;
-    return r;
-}
-
-static int alike(const reach_t *a, const reach_t *b, apr_size_t len)
+static int alike(const t307_import_reach_t *a, const t307_import_reach_t *b, apr_size_t len)
 {
     return strncasecmp(a->bytes, b->bytes, len) == 0;
 }
 
 /* Can what begins as a does be one of the paths of b? */
-static int begins_with(const reach_t *a, const reach_t *b)
+static int begins_with(const t307_import_reach_t *a, const t307_import_reach_t *b)
 {
     if (a->len < b->len || !alike(a, b, b->len)) {
         return 0;
@@ -97,36 +66,32 @@ static int begins_with(const reach_t *a, const reach_t *b)
            || a->bytes[b->len] == '/';
 }
 
-static int matches(settler_t *s, const r307_rule_t *regex,
-                   const r307_rule_t *exact)
+static int matches(settler_t *s, const t307_import_reach_t *regex,
+                   const t307_import_reach_t *exact)
 {
     r307_captures_t captures;
 
-    return r307_regex_match(regex->regex, exact->path, exact->path_len,
+    return r307_regex_match(regex->regex, exact->bytes, exact->len,
                             &captures, &s->scratch, s->im->pool)
            != APR_NOTFOUND;
 }
 
-static int paths_overlap(settler_t *s, const t307_import_entry_t *x,
-                         const t307_import_entry_t *y)
+static int paths_overlap(settler_t *s, const t307_import_reach_t *a,
+                         const t307_import_reach_t *b)
 {
-    const r307_rule_t *a = x->made, *b = y->made;
-    const reach_t *ra = &s->reach[x - s->at], *rb = &s->reach[y - s->at];
-
-    if (ra->only && rb->only) {
-        return ra->len == rb->len && memcmp(ra->bytes, rb->bytes, ra->len)
-               == 0;
+    if (a->only && b->only) {
+        return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
     }
-    if (ra->only) {
-        return b->regex ? matches(s, b, a) : begins_with(ra, rb);
+    if (a->only) {
+        return b->regex ? matches(s, b, a) : begins_with(a, b);
     }
-    if (rb->only) {
-        return a->regex ? matches(s, a, b) : begins_with(rb, ra);
+    if (b->only) {
+        return a->regex ? matches(s, a, b) : begins_with(b, a);
     }
-    return begins_with(ra, rb) || begins_with(rb, ra)
+    return begins_with(a, b) || begins_with(b, a)
            /* what is shorter may go on behind what is known of it */
-           || (!ra->whole && ra->len < rb->len && alike(ra, rb, ra->len))
-           || (!rb->whole && rb->len < ra->len && alike(ra, rb, rb->len));
+           || (!a->whole && a->len < b->len && alike(a, b, a->len))
+           || (!b->whole && b->len < a->len && alike(a, b, b->len));
 }
 
 /* Beyond the ceiling: yes. */
@@ -134,28 +99,15 @@ static int overlap(settler_t *s, const t307_import_entry_t *a,
                    const t307_import_entry_t *b)
 {
     return ++s->pairs > T307_IMPORT_PAIRS_MAX
-           || (hosts_overlap(a->made, b->made) && paths_overlap(s, a, b));
+           || (hosts_overlap(&a->reach, &b->reach)
+               && paths_overlap(s, &a->reach, &b->reach));
 }
 
 /* 0: exact, 1: prefix, 2: expression, as rule files rank them. */
-static int rank(const r307_rule_t *rule)
+static int rank(const t307_import_entry_t *e)
 {
-    return rule->kind == R307_RULE_EXACT ? 0
-        : rule->kind == R307_RULE_PREFIX ? 1 : 2;
-}
-
-/* Of two rules that overlap: does the later one come first in a rule
- * file? */
-static int overtakes(const r307_rule_t *later, const r307_rule_t *earlier)
-{
-    apr_size_t nl = later->path_len, ne = earlier->path_len;
-
-    if (rank(later) != rank(earlier) || rank(later) == 2) {
-        return rank(later) < rank(earlier);
-    }
-    nl -= nl > 1 && later->path[nl - 1] == '/';
-    ne -= ne > 1 && earlier->path[ne - 1] == '/';
-    return nl > ne;
+    return e->reach.kind == R307_RULE_EXACT ? 0
+        : e->reach.kind == R307_RULE_PREFIX ? 1 : 2;
 }
 
 /* ---- all of them ---- */
@@ -173,7 +125,7 @@ static void lose(settler_t *s, t307_import_entry_t *e,
         r->loss = 1;
         r->text = text;
         e->rule = apr_pmemdup(s->im->pool, e->rule, sizeof *e->rule);
-        if (e->rule->choices || e->rule->percent) {
+        if (e->rule->choices || e->rule->percent || e->rule->more) {
             role = T307_IMPORT_OPAQUE;
         }
         e->rule->target = e->rule->query = e->rule->more = NULL;
@@ -183,7 +135,7 @@ static void lose(settler_t *s, t307_import_entry_t *e,
 
 static int is_broad(const t307_import_entry_t *e)
 {
-    return e->made->kind != R307_RULE_EXACT;
+    return e->reach.kind != R307_RULE_EXACT;
 }
 
 /* An earlier entry that makes it unclear what falls to this one. */
@@ -233,49 +185,104 @@ static int is_written(const t307_import_entry_t *e)
            || e->role == T307_IMPORT_LOST;
 }
 
-/* An earlier entry that a rule file would try after this one. broad: the
- * earlier ones that cover more than one path. */
-static const t307_import_entry_t *overtaken(settler_t *s,
-                                            const apr_array_header_t *broad,
-                                            const t307_import_entry_t *e)
+/* Earlier entries that others could overtake. */
+typedef struct earlier_t {
+    apr_array_header_t *regexes;    /* t307_import_entry_t * */
+    apr_hash_t *prefixes;       /* path without final slash -> array of them */
+} earlier_t;
+
+static apr_size_t without_slash(const t307_import_reach_t *r)
+{
+    return r->len - (r->len > 0 && r->bytes[r->len - 1] == '/');
+}
+
+static void remember(settler_t *s, earlier_t *earlier,
+                     t307_import_entry_t *e)
+{
+    const t307_import_reach_t *r = &e->reach;
+    apr_ssize_t len = (apr_ssize_t)without_slash(r);
+    apr_array_header_t *list;
+
+    if (rank(e) == 2) {
+        APR_ARRAY_PUSH(earlier->regexes, t307_import_entry_t *) = e;
+    }
+    if (rank(e) != 1) {
+        return;
+    }
+    list = apr_hash_get(earlier->prefixes, r->bytes, len);
+    if (!list) {
+        list = apr_array_make(s->im->pool, 1, sizeof(void *));
+        apr_hash_set(earlier->prefixes, r->bytes, len, list);
+    }
+    APR_ARRAY_PUSH(list, t307_import_entry_t *) = e;
+}
+
+/* One of the list that can take requests of e. */
+static const t307_import_entry_t *first_of(settler_t *s,
+                                           const apr_array_header_t *list,
+                                           const t307_import_entry_t *e)
 {
     int i;
 
-    for (i = 0; i < broad->nelts; i++) {
+    for (i = 0; list && i < list->nelts; i++) {
         const t307_import_entry_t *first =
-            APR_ARRAY_IDX(broad, i, t307_import_entry_t *);
-        if (is_written(first) && overtakes(e->made, first->made)
-            && overlap(s, first, e)) {
+            APR_ARRAY_IDX(list, i, t307_import_entry_t *);
+        if (overlap(s, first, e)) {
             return first;
         }
     }
     return NULL;
 }
 
+/* An earlier entry that a rule file would try after this one: an expression,
+ * or a prefix of a shorter path. */
+static const t307_import_entry_t *overtaken(settler_t *s,
+                                            const earlier_t *earlier,
+                                            const t307_import_entry_t *e)
+{
+    const t307_import_entry_t *first = NULL;
+    apr_size_t own = without_slash(&e->reach), len;
+
+    for (len = 0; rank(e) < 2 && !first && len <= own; len++) {
+        if ((len == own && rank(e) == 0)
+            || (len < own && e->reach.bytes[len] == '/')) {
+            first = first_of(s, apr_hash_get(earlier->prefixes,
+                                             e->reach.bytes,
+                                             (apr_ssize_t)len), e);
+        }
+    }
+    return first || rank(e) == 2 ? first : first_of(s, earlier->regexes, e);
+}
+
 /* What a rule file would bring forward is lost; or with only_look, asked
  * for: 1 when there is something. */
 static int order_as_rule_file(settler_t *s, int only_look)
 {
-    apr_array_header_t *broad = apr_array_make(s->im->pool, 8,
-                                               sizeof(void *));
+    earlier_t earlier = { NULL, NULL };
     int i;
 
+    earlier.regexes = apr_array_make(s->im->pool, 8, sizeof(void *));
+    earlier.prefixes = apr_hash_make(s->im->pool);
     for (i = 0; i < s->n; i++) {
         t307_import_entry_t *e = &s->at[i];
         const t307_import_entry_t *first;
 
-        if (is_written(e) && (first = overtaken(s, broad, e)) != NULL) {
-            if (only_look) {
-                return 1;
-            }
+        if (!is_written(e)) {
+            continue;
+        }
+        first = overtaken(s, &earlier, e);
+        if (!first) {
+            remember(s, &earlier, e);
+        }
+        else if (only_look) {
+            return 1;
+        }
+        else {
             lose(s, e, T307_IMPORT_OPAQUE,
                  apr_psprintf(s->im->pool, "%s:%d comes first in the source, "
                               "and would not in a rule file; write "
                               "directives", first->rule->file,
                               first->rule->line));
-        }
-        if (is_broad(e)) {
-            APR_ARRAY_PUSH(broad, t307_import_entry_t *) = e;
         }
     }
     return 0;
@@ -326,7 +333,7 @@ static int is_busy(settler_t *s, int i, apr_hash_t *exact,
         }
         return 0;
     }
-    last = apr_hash_get(exact, e->made->path, (apr_ssize_t)e->made->path_len);
+    last = apr_hash_get(exact, e->reach.bytes, (apr_ssize_t)e->reach.len);
     if (last && last > e) {
         return 1;
     }
@@ -355,8 +362,7 @@ static void drop_idle_stops(settler_t *s)
             APR_ARRAY_PUSH(broad, t307_import_entry_t *) = e;
         }
         else if (e->role == T307_IMPORT_RULE) {
-            apr_hash_set(exact, e->made->path,
-                         (apr_ssize_t)e->made->path_len, e);
+            apr_hash_set(exact, e->reach.bytes, (apr_ssize_t)e->reach.len, e);
         }
     }
     for (i = 0; i < s->n; i++) {
@@ -380,14 +386,8 @@ static void choose_form(settler_t *s)
 
 void t307_import_settle(t307_import_t *im)
 {
-    settler_t s = { im, (t307_import_entry_t *)im->entries->elts, NULL,
+    settler_t s = { im, (t307_import_entry_t *)im->entries->elts,
                     im->entries->nelts, 0, { NULL, 0 } };
-    int i;
-
-    s.reach = apr_palloc(im->pool, ((apr_size_t)s.n + 1) * sizeof *s.reach);
-    for (i = 0; i < s.n; i++) {
-        s.reach[i] = reach_of(im->pool, s.at[i].made);
-    }
 
     lose_the_doubtful(&s);
     choose_form(&s);

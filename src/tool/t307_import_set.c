@@ -6,6 +6,7 @@
  */
 #include "tool/t307_import.h"
 
+#include "core/r307_literal.h"
 #include "core/r307_regex.h"
 
 #include <apr_strings.h>
@@ -18,6 +19,7 @@ void t307_import_init(t307_import_t *im, apr_pool_t *pool,
 {
     memset(im, 0, sizeof *im);
     im->pool = pool;
+    apr_pool_create(&im->scratch, pool);
     im->format = format;
     im->file = "-";
     im->seen = apr_hash_make(pool);
@@ -89,15 +91,66 @@ static const char *take_expr(void *ctx, apr_pool_t *pool, const char *text,
     return NULL;
 }
 
-static apr_status_t make(t307_import_t *im, const t307_import_rule_t *rule,
-                         const r307_rule_t **made, r307_error_t *err)
+/* What is known of an expression; it is kept, for single paths are matched
+ * with it. */
+static apr_status_t reach_regex(t307_import_t *im, const char *pattern,
+                                t307_import_reach_t *reach,
+                                r307_error_t *err)
 {
-    r307_rule_env_t env = { im->pool, R307_REGEX_DOTALL
-                                      | R307_REGEX_DOLLAR_ENDONLY,
+    int flags = R307_REGEX_DOTALL | R307_REGEX_DOLLAR_ENDONLY;
+    r307_literal_t literal;
+    r307_regex_t *regex;
+    apr_status_t rv = r307_regex_compile(im->pool, pattern, flags, &regex,
+                                         err);
+
+    /* beginnings are compared without case */
+    r307_literal_find(im->pool, pattern + (strncmp(pattern, "(?i)^", 5) == 0
+                                           ? 4 : 0), flags, &literal);
+    reach->regex = regex;
+    reach->bytes = literal.bytes;
+    reach->len = literal.len;
+    reach->whole = literal.len > 0 && strlen(literal.key) == literal.len;
+    return rv;
+}
+
+static apr_status_t take_reach(t307_import_t *im, const r307_rule_t *made,
+                               t307_import_reach_t *reach, r307_error_t *err)
+{
+    const apr_array_header_t *hosts = made->when ? made->when->hosts : NULL;
+    int i;
+
+    memset(reach, 0, sizeof *reach);
+    reach->kind = made->kind;
+    if (hosts) {
+        apr_array_header_t *copy = apr_array_copy(im->pool, hosts);
+        for (i = 0; i < copy->nelts; i++) {
+            r307_host_pattern_t *p =
+                &APR_ARRAY_IDX(copy, i, r307_host_pattern_t);
+            p->name = apr_pstrmemdup(im->pool, p->name, p->len);
+        }
+        reach->hosts = copy;
+    }
+    if (made->kind == R307_RULE_REGEX) {
+        return reach_regex(im, made->path, reach, err);
+    }
+    reach->bytes = apr_pstrmemdup(im->pool, made->path, made->path_len);
+    reach->len = made->path_len;
+    reach->whole = 1;
+    reach->only = made->kind == R307_RULE_EXACT;
+    return APR_SUCCESS;
+}
+
+/* Validate a rule. */
+static apr_status_t make(t307_import_t *im, const t307_import_rule_t *rule,
+                         t307_import_reach_t *reach, int *computed,
+                         r307_error_t *err)
+{
+    r307_rule_env_t env = { im->scratch, R307_REGEX_DOTALL
+                                         | R307_REGEX_DOLLAR_ENDONLY,
                             take_expr, NULL };
-    const apr_array_header_t *words = t307_import_words(im->pool, rule);
+    const apr_array_header_t *words = t307_import_words(im->scratch, rule);
     r307_rule_spec_t spec;
-    r307_rule_t *out = NULL;
+    r307_rule_t *made;
     apr_status_t rv;
 
     memset(&spec, 0, sizeof spec);
@@ -109,8 +162,12 @@ static apr_status_t make(t307_import_t *im, const t307_import_rule_t *rule,
     spec.noptions = words->nelts - !spec.geo;
     spec.file = rule->file;
     spec.line = rule->line;
-    rv = r307_rule_create(&env, &spec, &out, err);
-    *made = rv == APR_SUCCESS ? out : NULL;
+    rv = r307_rule_create(&env, &spec, &made, err);
+    if (rv == APR_SUCCESS) {
+        *computed = r307_rule_computed_host(made) != NULL;
+        rv = take_reach(im, made, reach, err);
+    }
+    apr_pool_clear(im->scratch);
     return rv;
 }
 
@@ -136,42 +193,48 @@ static const char *bad_byte(const t307_import_rule_t *rule)
 }
 
 static void push(t307_import_t *im, t307_import_role_t role,
-                 t307_import_rule_t *rule)
+                 t307_import_rule_t *rule, const t307_import_reach_t *reach)
 {
     t307_import_entry_t *e;
-    r307_error_t err = { im->pool, NULL };
-    t307_import_rule_t *stop = rule;
-    const r307_rule_t *made = NULL;
 
     if (im->entries->nelts >= T307_IMPORT_ENTRIES_MAX) {
         im->failed = apr_psprintf(im->pool, "more than %d rules",
                                   T307_IMPORT_ENTRIES_MAX);
         return;
     }
-    if (role != T307_IMPORT_RULE) {
-        stop = apr_pmemdup(im->pool, rule, sizeof *rule);
-        stop->target = NULL;
-        stop->choices = NULL;
-        stop->query = stop->percent = NULL;
-        stop->more = role == T307_IMPORT_STOP ? stop->more : NULL;
-        if (!stop->path || bad_byte(stop)
-            || make(im, stop, &made, &err) != APR_SUCCESS) {
-            /* no request can be told to be one of its */
-            stop->kind = R307_RULE_REGEX;
-            stop->path = "^";
-            stop->hosts = stop->methods = stop->expr = NULL;
-            role = T307_IMPORT_OPAQUE;
-        }
-    }
-    if (!made && make(im, stop, &made, &err) != APR_SUCCESS) {
-        im->failed = err.text;
-        return;
-    }
     e = apr_array_push(im->entries);
     e->role = role;
-    e->rule = stop;
-    e->made = made;
+    e->rule = rule;
+    e->reach = *reach;
     e->phase = im->phase;
+}
+
+/* An entry without target. When its path is none that a rule could have, no
+ * request can be told to be one of its. */
+static void push_stop(t307_import_t *im, t307_import_role_t role,
+                      const t307_import_rule_t *rule)
+{
+    t307_import_rule_t *stop = apr_pmemdup(im->pool, rule, sizeof *rule);
+    r307_error_t err = { im->pool, NULL };
+    t307_import_reach_t reach;
+    int computed;
+
+    stop->target = NULL;
+    stop->choices = NULL;
+    stop->query = stop->percent = NULL;
+    stop->more = role == T307_IMPORT_STOP ? stop->more : NULL;
+    if (!stop->path || bad_byte(stop)
+        || make(im, stop, &reach, &computed, &err) != APR_SUCCESS) {
+        role = T307_IMPORT_OPAQUE;
+        stop->kind = R307_RULE_REGEX;
+        stop->path = "^";
+        stop->hosts = stop->methods = stop->expr = stop->more = NULL;
+        if (make(im, stop, &reach, &computed, &err) != APR_SUCCESS) {
+            im->failed = err.text;
+            return;
+        }
+    }
+    push(im, role, stop, &reach);
 }
 
 void t307_import_lose(t307_import_t *im, t307_import_rule_t *rule, int opaque,
@@ -183,8 +246,8 @@ void t307_import_lose(t307_import_t *im, t307_import_rule_t *rule, int opaque,
     report(im, im->file, line, 1, apr_pvsprintf(im->pool, fmt, ap));
     va_end(ap);
     if (rule) {
-        push(im, opaque || rule->choices || rule->percent
-                 ? T307_IMPORT_OPAQUE : T307_IMPORT_LOST, rule);
+        push_stop(im, opaque || rule->choices || rule->percent || rule->more
+                      ? T307_IMPORT_OPAQUE : T307_IMPORT_LOST, rule);
     }
 }
 
@@ -226,10 +289,11 @@ static int is_special(const char *target)
 
 static const char *judge_target(t307_import_t *im,
                                 const t307_import_rule_t *rule,
-                                const r307_rule_t **made)
+                                t307_import_reach_t *reach)
 {
     r307_error_t err = { im->pool, NULL };
     const char *why = bad_byte(rule);
+    int computed = 0;
 
     if (why) {
         return why;
@@ -238,32 +302,30 @@ static const char *judge_target(t307_import_t *im,
         return apr_psprintf(im->pool, "the target '%s' is neither a URL nor "
                             "a path", t307_import_show(im, rule->target));
     }
-    if (make(im, rule, made, &err) != APR_SUCCESS) {
+    if (make(im, rule, reach, &computed, &err) != APR_SUCCESS) {
         return err.text;
     }
-    if (r307_rule_computed_host(*made)) {
-        return "the request decides which host the client is sent to; write "
-               "the rule by hand, and name the hosts with Redirect307AllowTo";
-    }
-    return NULL;
+    return !computed ? NULL
+        : "the request decides which host the client is sent to; write the "
+          "rule by hand, and name the hosts with Redirect307AllowTo";
 }
 
 void t307_import_add(t307_import_t *im, t307_import_rule_t *rule)
 {
-    const r307_rule_t *made = NULL;
+    t307_import_reach_t reach;
     const char *why;
 
     if (!rule->target && !rule->choices) {
-        push(im, T307_IMPORT_STOP, rule);
+        push_stop(im, T307_IMPORT_STOP, rule);
         return;
     }
     if (!judge_status(im, rule)) {
         return;
     }
-    why = judge_target(im, rule, &made);
+    why = judge_target(im, rule, &reach);
     if (why) {
         t307_import_lose(im, rule, 0, rule->line, "%s", why);
         return;
     }
-    push(im, T307_IMPORT_RULE, rule);
+    push(im, T307_IMPORT_RULE, rule, &reach);
 }
