@@ -71,6 +71,9 @@ const char *t307_import_cond_add(t307_import_t *im,
                                  const apr_array_header_t *conds,
                                  t307_import_rule_t *rule);
 
+/* Read the text of the last of im->places. */
+void t307_import_httpd_lines(t307_import_t *im, char *text, apr_size_t len);
+
 /* A regular expression for all paths of the place. */
 const char *t307_import_httpd_all(apr_pool_t *pool,
                                   const t307_import_place_t *place);

@@ -265,9 +265,67 @@ static int group_of(const t307_import_param_t *p, char before, char modifier,
     return p->outer;
 }
 
-static const char *literal(apr_pool_t *pool, const char *text)
+/* A destination while it is filled. */
+typedef struct filler_t {
+    apr_pool_t *pool;
+    const t307_import_pathexp_t *exp;
+    int drops;
+    const char *s;
+    char *text;                 /* that is not in out yet */
+    apr_size_t n;
+    const char *out;
+    const char *why;
+} filler_t;
+
+/* The text so far, less its last `less` bytes, and what follows it. */
+static void flush(filler_t *f, apr_size_t less, const char *follows)
 {
-    return t307_import_quote_target(pool, text, strlen(text), 1);
+    f->out = apr_pstrcat(f->pool, f->out,
+                         t307_import_quote_target(f->pool, f->text,
+                                                  f->n - less, 1),
+                         follows, NULL);
+    f->n = 0;
+}
+
+/* ":name" with a modifier; a '?' that begins a query is none. */
+static void fill_param(filler_t *f, apr_size_t len)
+{
+    const char *end = f->s + 1 + len;
+    int modified = *end && strchr("?*+", *end)
+        && !(*end == '?' && end[1] && !strchr("/#", end[1]));
+    int with_prefix;
+    int group = group_of(find(f->exp, f->s + 1, len),
+                         f->n ? f->text[f->n - 1] : '\0',
+                         modified ? *end : '\0', f->drops, &with_prefix,
+                         &f->why);
+
+    flush(f, (apr_size_t)with_prefix, apr_psprintf(f->pool, "$%d", group));
+    f->s = end + modified;
+}
+
+static void fill_next(filler_t *f)
+{
+    apr_size_t len = *f->s == ':' && !apr_isdigit(f->s[1])
+        ? name_len(f->s + 1) : 0;
+
+    if (len) {
+        fill_param(f, len);
+        return;
+    }
+    if (!f->drops && *f->s == '$' && apr_isdigit(f->s[1])) {
+        if (f->s[1] - '0' > f->exp->ngroups) {
+            f->why = "the destination names a group that the source does "
+                     "not have";
+        }
+        flush(f, 0, apr_pstrmemdup(f->pool, f->s, 2));
+        f->s += 2;
+        return;
+    }
+    if (strchr("*(){}", *f->s)) {
+        f->why = "the destination has special characters in it";
+    }
+    f->s += *f->s == '\\' && f->s[1];
+    f->text[f->n++] = *f->s++;
 }
 
 const char *t307_import_pathexp_fill(apr_pool_t *pool,
@@ -275,49 +333,17 @@ const char *t307_import_pathexp_fill(apr_pool_t *pool,
                                      const char *destination, int drops,
                                      const char **why)
 {
-    char *text = apr_palloc(pool, strlen(destination) + 1);
-    const char *out = "", *s = strstr(destination, "://");
-    apr_size_t n = 0;
+    const char *host = strstr(destination, "://");
+    filler_t f = { pool, exp, drops, destination, NULL, 0, "", NULL };
 
-    s = s ? s + 3 : destination;
-    memcpy(text, destination, n = (apr_size_t)(s - destination));
-    for (*why = NULL; *s && !*why; ) {
-        apr_size_t len = *s == ':' && !apr_isdigit(s[1]) ? name_len(s + 1)
-                                                         : 0;
-        if (len) {
-            const t307_import_param_t *p = find(exp, s + 1, len);
-            char modifier = s[1 + len] && strchr("?*+", s[1 + len])
-                && !(s[1 + len] == '?' && s[2 + len]
-                     && !strchr("/#", s[2 + len])) ? s[1 + len] : '\0';
-            int with_prefix;
-            int group = group_of(p, n ? text[n - 1] : '\0', modifier, drops,
-                                 &with_prefix, why);
-
-            text[n - (apr_size_t)with_prefix] = '\0';
-            out = apr_psprintf(pool, "%s%s$%d", out, literal(pool, text),
-                               group);
-            n = 0;
-            s += 1 + len + (modifier != '\0');
-            continue;
-        }
-        if (!drops && *s == '$' && apr_isdigit(s[1])) {
-            if (s[1] - '0' > exp->ngroups) {
-                *why = "the destination names a group that the source does "
-                       "not have";
-            }
-            text[n] = '\0';
-            out = apr_psprintf(pool, "%s%s$%c", out, literal(pool, text),
-                               s[1]);
-            n = 0;
-            s += 2;
-            continue;
-        }
-        if (strchr("*(){}", *s)) {
-            *why = "the destination has special characters in it";
-        }
-        s += *s == '\\' && s[1];
-        text[n++] = *s++;
+    f.text = apr_palloc(pool, strlen(destination) + 1);
+    f.s = host ? host + 3 : destination;
+    f.n = (apr_size_t)(f.s - destination);
+    memcpy(f.text, destination, f.n);
+    while (*f.s && !f.why) {
+        fill_next(&f);
     }
-    text[n] = '\0';
-    return *why ? NULL : apr_pstrcat(pool, out, literal(pool, text), NULL);
+    flush(&f, 0, "");
+    *why = f.why;
+    return f.why ? NULL : f.out;
 }
