@@ -151,9 +151,11 @@ static void put_directive(writer_t *w, const t307_import_rule_t *rule)
 
 static void put_rule(writer_t *w, const t307_import_rule_t *rule)
 {
-    const char *first = rule->kind == R307_RULE_REGEX ? "~"
-        : rule->host_first ? rule->hosts : "";
-    const char *left_out = rule->kind != R307_RULE_REGEX && rule->host_first
+    int regex = rule->kind == R307_RULE_REGEX;
+    /* "host/a://b" would be read as a URL */
+    int host = !regex && rule->host_first && !strstr(rule->path, "://");
+    const char *first = regex ? "~" : host ? rule->hosts : "";
+    const char *left_out = host
         ? apr_pstrcat(w->im->pool, "host=", rule->hosts, NULL) : NULL;
 
     put(w, w->quote(w->im->pool, apr_pstrcat(w->im->pool, first, rule->path,
