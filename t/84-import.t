@@ -17,8 +17,20 @@ use constant {
     MIN_ANSWERS => 500,         # of the 706 answers with 307
 };
 
+my %without_csv = map { $_ => 1 } 'an open quote', 'wrong quotes';
 my @formats = qw(netlify cloudflare rewritemap nginx-map haproxy-map vercel
                  next httpd);
+
+# What was left out of this build says so.
+{
+    my $got = import_text('cloudflare', "example.com/a,/b,302\n");
+    if ($got->{exit} eq '3') {
+        like($got->{says}, qr/built without libcsv.*Debian: libcsv-dev/s,
+             'without libcsv there is no cloudflare');
+        @formats = grep { $_ ne 'cloudflare' } @formats;
+        note('built without libcsv: lists of Cloudflare are not tested');
+    }
+}
 
 sub report {
     my ($name, @wrong) = @_;
@@ -148,6 +160,7 @@ for my $format (@formats) {
         ['long', '/a /' . 'b' x 70_000 . " 302\n"];
     for my $case (@cases) {
         my ($name, $want, $says, @args) = @$case;
+        next if $without_csv{$name} && !grep { $_ eq 'cloudflare' } @formats;
         my ($exit, $out, $err) = run_tool($dir, @args);
         report("import: $name", $exit eq $want ? () : "exit $exit",
                $err =~ $says ? () : "says: $err",
@@ -180,7 +193,9 @@ sub location {
 }
 
 {
-    my @rows = R307::Table::read_table('import-answers.tsv');
+    my %there = map { $_ => 1 } @formats;
+    my @rows = grep { $there{ $_->{format} } }
+                    R307::Table::read_table('import-answers.tsv');
     my ($config, $n, %files, @cases) = ('', 0);
 
     for my $row (@rows) {

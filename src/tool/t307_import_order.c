@@ -51,13 +51,15 @@ static int hosts_overlap(const t307_import_reach_t *a,
     return 0;
 }
 
-static int alike(const t307_import_reach_t *a, const t307_import_reach_t *b, apr_size_t len)
+static int alike(const t307_import_reach_t *a, const t307_import_reach_t *b,
+                 apr_size_t len)
 {
     return strncasecmp(a->bytes, b->bytes, len) == 0;
 }
 
 /* Can what begins as a does be one of the paths of b? */
-static int begins_with(const t307_import_reach_t *a, const t307_import_reach_t *b)
+static int begins_with(const t307_import_reach_t *a,
+                       const t307_import_reach_t *b)
 {
     if (a->len < b->len || !alike(a, b, b->len)) {
         return 0;
