@@ -32,6 +32,8 @@ typedef struct t307_import_place_t {
                                  * replace those of the directories above */
     int engine;                 /* RewriteEngine: -1 not said, 0, 1 */
     const char *base;           /* RewriteBase */
+    int last_for_urls;          /* the last RewriteRule that could match what
+                                 * another one made of a request; -1: none */
     const char *without;        /* regular expression: deeper directories
                                  * that its RewriteRules do not reach; NULL:
                                  * none */
@@ -52,6 +54,10 @@ void t307_import_alias_add(t307_import_t *im,
 /* A directive of this module. */
 void t307_import_own_add(t307_import_t *im, const t307_import_place_t *place,
                          const t307_import_line_t *line);
+
+/* Before the first of the place's. */
+void t307_import_rewrite_begin(t307_import_t *im,
+                               t307_import_place_t *place);
 
 /* RewriteRule i of the place. */
 void t307_import_rewrite_add(t307_import_t *im,

@@ -140,27 +140,51 @@ static int is_broad(const t307_import_entry_t *e)
     return e->reach.kind != R307_RULE_EXACT;
 }
 
-/* An earlier entry that makes it unclear what falls to this one. */
-static const t307_import_entry_t *hindrance(settler_t *s,
-                                            const apr_array_header_t *seen,
-                                            const t307_import_entry_t *e)
+/* One of the list that can take requests of e. */
+static const t307_import_entry_t *first_of(settler_t *s,
+                                           const apr_array_header_t *list,
+                                           const t307_import_entry_t *e)
 {
     int i;
 
-    for (i = 0; i < seen->nelts; i++) {
+    for (i = 0; list && i < list->nelts; i++) {
         const t307_import_entry_t *first =
-            APR_ARRAY_IDX(seen, i, t307_import_entry_t *);
-        if ((first->role == T307_IMPORT_OPAQUE || first->phase < e->phase)
-            && overlap(s, first, e)) {
+            APR_ARRAY_IDX(list, i, t307_import_entry_t *);
+        if (overlap(s, first, e)) {
             return first;
         }
     }
     return NULL;
 }
 
+/* An earlier entry that makes it unclear what falls to this one: one that
+ * covers too much, or a stop that holds in its own phase only. Phases
+ * rise. */
+static const t307_import_entry_t *hindrance(settler_t *s,
+                                            const apr_array_header_t *opaque,
+                                            const apr_array_header_t *stops,
+                                            const t307_import_entry_t *e)
+{
+    const t307_import_entry_t *first = first_of(s, opaque, e);
+    int i;
+
+    for (i = 0; !first && i < stops->nelts; i++) {
+        const t307_import_entry_t *stop =
+            APR_ARRAY_IDX(stops, i, t307_import_entry_t *);
+        if (stop->phase >= e->phase) {
+            break;
+        }
+        first = overlap(s, stop, e) ? stop : NULL;
+    }
+    return first;
+}
+
 static void lose_the_doubtful(settler_t *s)
 {
-    apr_array_header_t *seen = apr_array_make(s->im->pool, 8, sizeof(void *));
+    apr_array_header_t *opaque = apr_array_make(s->im->pool, 8,
+                                                sizeof(void *));
+    apr_array_header_t *stops = apr_array_make(s->im->pool, 8,
+                                               sizeof(void *));
     int i;
 
     for (i = 0; i < s->n; i++) {
@@ -168,15 +192,18 @@ static void lose_the_doubtful(settler_t *s)
         const t307_import_entry_t *first;
 
         if (e->role == T307_IMPORT_RULE
-            && (first = hindrance(s, seen, e)) != NULL) {
+            && (first = hindrance(s, opaque, stops, e)) != NULL) {
             lose(s, e, T307_IMPORT_LOST,
                  apr_psprintf(s->im->pool, "%s:%d comes first for some of "
                               "its requests, and which ones cannot be told "
                               "here", first->rule->file,
                               first->rule->line));
         }
-        if (e->role == T307_IMPORT_OPAQUE || e->role == T307_IMPORT_STOP) {
-            APR_ARRAY_PUSH(seen, t307_import_entry_t *) = e;
+        if (e->role == T307_IMPORT_OPAQUE) {
+            APR_ARRAY_PUSH(opaque, t307_import_entry_t *) = e;
+        }
+        else if (e->role == T307_IMPORT_STOP) {
+            APR_ARRAY_PUSH(stops, t307_import_entry_t *) = e;
         }
     }
 }
@@ -217,23 +244,6 @@ static void remember(settler_t *s, earlier_t *earlier,
         apr_hash_set(earlier->prefixes, r->bytes, len, list);
     }
     APR_ARRAY_PUSH(list, t307_import_entry_t *) = e;
-}
-
-/* One of the list that can take requests of e. */
-static const t307_import_entry_t *first_of(settler_t *s,
-                                           const apr_array_header_t *list,
-                                           const t307_import_entry_t *e)
-{
-    int i;
-
-    for (i = 0; list && i < list->nelts; i++) {
-        const t307_import_entry_t *first =
-            APR_ARRAY_IDX(list, i, t307_import_entry_t *);
-        if (overlap(s, first, e)) {
-            return first;
-        }
-    }
-    return NULL;
 }
 
 /* An earlier entry that a rule file would try after this one: an expression,

@@ -7,6 +7,7 @@
 #include "tool/t307_import_httpd.h"
 
 #include "core/r307_buf.h"
+#include "core/r307_literal.h"
 #include "core/r307_regex.h"
 
 #include <apr_lib.h>
@@ -308,33 +309,41 @@ static const char *take_target(rewrite_t *rw)
 
 /* ---- rules in their order ---- */
 
-/* Without [L], rules further down act on the URL that this one made: is
- * there one that could match it? Rules that begin with other text than
- * "http" can not. */
+/* Could the pattern match a URL that a redirect has made? Not if it begins
+ * with other text than "http". */
+static int may_match_url(apr_pool_t *pool, const t307_import_line_t *line)
+{
+    char *args = apr_pstrdup(pool, line->args);
+    const char *pattern = t307_import_httpd_raw_word(&args);
+    r307_literal_t literal;
+
+    if (!pattern || *pattern == '!') {
+        return 1;
+    }
+    r307_literal_find(pool, pattern, 0, &literal);
+    return strncasecmp(literal.bytes, "http", literal.len < 4 ? literal.len
+                       : 4) == 0;
+}
+
+/* Without [L], rules further down act on the URL that this one made. */
 static int goes_on(const rewrite_t *rw, int i)
 {
-    const apr_array_header_t *lines = rw->place->lines[T307_IMPORT_REWRITE];
+    return !(rw->flags & LAST) && rw->place->last_for_urls > i;
+}
 
-    while (!(rw->flags & LAST) && ++i < lines->nelts) {
-        char *args = apr_pstrdup(rw->im->pool, APR_ARRAY_IDX(
-                                     lines, i, t307_import_line_t).args);
-        const char *pattern = t307_import_httpd_raw_word(&args);
-        r307_error_t err = { rw->im->pool, NULL };
-        r307_regex_t *re;
-        const r307_literal_t *literal;
-        apr_size_t len;
+void t307_import_rewrite_begin(t307_import_t *im, t307_import_place_t *place)
+{
+    const apr_array_header_t *lines = place->lines[T307_IMPORT_REWRITE];
+    int i;
 
-        if (!pattern || r307_regex_compile(rw->im->pool, pattern, 0, &re,
-                                           &err) != APR_SUCCESS) {
-            return 1;
+    place->last_for_urls = -1;
+    for (i = 0; i < lines->nelts; i++) {
+        if (may_match_url(im->scratch, &APR_ARRAY_IDX(lines, i,
+                                                      t307_import_line_t))) {
+            place->last_for_urls = i;
         }
-        literal = r307_regex_literal(re);
-        len = literal->len < 4 ? literal->len : 4;
-        if (*pattern == '!' || memcmp(literal->bytes, "http", len) == 0) {
-            return 1;
-        }
+        apr_pool_clear(im->scratch);
     }
-    return 0;
 }
 
 /* Rules whose answer is not a redirect, and what to call them; NULL for
@@ -387,13 +396,16 @@ static void add_without_substitution(rewrite_t *rw, int opaque,
     }
 }
 
+/* -1: it cannot be compiled. */
 static int count_groups(rewrite_t *rw, const char *pattern)
 {
-    r307_error_t err = { rw->im->pool, NULL };
+    r307_error_t err = { rw->im->scratch, NULL };
     r307_regex_t *re;
+    int n = r307_regex_compile(rw->im->scratch, pattern, 0, &re, &err)
+        == APR_SUCCESS ? r307_regex_groups(re) : -1;
 
-    return r307_regex_compile(rw->im->pool, pattern, 0, &re, &err)
-           == APR_SUCCESS ? r307_regex_groups(re) : -1;
+    apr_pool_clear(rw->im->scratch);
+    return n;
 }
 
 /* Path and conditions; NULL, or why they cannot be told. */

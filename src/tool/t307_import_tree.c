@@ -149,11 +149,11 @@ static void add_lost(t307_import_t *im, const t307_import_place_t *p,
     t307_import_lose(im, rule, 1, l->line, "%s", l->lost);
 }
 
-static void add_lines(t307_import_t *im, const t307_import_place_t *p,
-                      int what)
+static void add_lines(t307_import_t *im, t307_import_place_t *p, int what)
 {
     int i;
 
+    t307_import_rewrite_begin(im, p);
     im->file = p->file;
     im->phase = what;
     for (i = 0; i < p->lines[what]->nelts && !im->failed; i++) {
