@@ -68,7 +68,7 @@ static const char *take_source(t307_import_t *im, row_t *row)
     t307_import_split_url(im->pool, row->columns[SOURCE], &row->scheme,
                           &row->host, &path);
     path = *path ? path : "/";
-    if (strpbrk(path, "?#") || strpbrk(row->host, ":@* ")
+    if (strpbrk(path, "?#") || strpbrk(row->host, ":@*, ")
         || !strchr(row->host, '.')) {
         return "the source is no URL of scheme, host and path alone";
     }
@@ -124,7 +124,7 @@ static int same_slash(const row_t *row)
     int slash = row->path[strlen(row->path) - 1] == '/';
 
     return bare ? row->path[1] == '\0' || !slash
-        : slash == (target[len - 1] == '/');
+        : slash == (len > 0 && target[len - 1] == '/');
 }
 
 /* Kind, path and target; or why not. */

@@ -247,7 +247,7 @@ static const char *base_of(const rewrite_t *rw, const char **why)
                "be any URL";
         return "";
     }
-    if (rw->place->dir && !base) {
+    if (rw->place->dir && !(base && *base)) {
         *why = "a relative substitution without RewriteBase sends the path "
                "of the file";
         return "";

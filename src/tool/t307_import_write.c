@@ -152,8 +152,9 @@ static void put_directive(writer_t *w, const t307_import_rule_t *rule)
 static void put_rule(writer_t *w, const t307_import_rule_t *rule)
 {
     int regex = rule->kind == R307_RULE_REGEX;
-    /* "host/a://b" would be read as a URL */
-    int host = !regex && rule->host_first && !strstr(rule->path, "://");
+    /* "host/a://b" would be read as a URL, "~host/" as an expression */
+    int host = !regex && rule->host_first && *rule->hosts != '~'
+               && !strstr(rule->path, "://");
     const char *first = regex ? "~" : host ? rule->hosts : "";
     const char *left_out = host
         ? apr_pstrcat(w->im->pool, "host=", rule->hosts, NULL) : NULL;
