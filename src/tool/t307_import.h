@@ -232,6 +232,9 @@ const char *t307_import_quote_expr(apr_pool_t *pool, const char *s);
 const char *t307_import_expr_regex(apr_pool_t *pool, const char *regex,
                                    int nocase);
 
+/* A host name alone: no list, no port, no "*.". */
+int t307_import_is_host(const char *name);
+
 /* Is the word in the list "a b c"? */
 int t307_import_is_one_of(const char *word, const char *list);
 

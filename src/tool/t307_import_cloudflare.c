@@ -68,7 +68,7 @@ static const char *take_source(t307_import_t *im, row_t *row)
     t307_import_split_url(im->pool, row->columns[SOURCE], &row->scheme,
                           &row->host, &path);
     path = *path ? path : "/";
-    if (strpbrk(path, "?#") || strpbrk(row->host, ":@*, ")
+    if (strpbrk(path, "?#") || !t307_import_is_host(row->host)
         || !strchr(row->host, '.')) {
         return "the source is no URL of scheme, host and path alone";
     }

@@ -97,11 +97,12 @@ static int take_host(t307_import_t *im, t307_import_rule_t *rule,
 {
     rule->kind = R307_RULE_REGEX;
     rule->path = "^";
-    if (strcmp(im->type, "str") == 0) {
+    if (strcmp(im->type, "str") == 0 && t307_import_is_host(key)) {
         rule->hosts = key;
         return 1;
     }
-    if (strcmp(im->type, "end") == 0 && *key == '.') {
+    if (strcmp(im->type, "end") == 0 && *key == '.'
+        && t307_import_is_host(key + 1)) {
         rule->hosts = apr_pstrcat(im->pool, "*", key, NULL);
         return 1;
     }

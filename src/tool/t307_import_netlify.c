@@ -140,6 +140,10 @@ static void take_from(netlify_t *n, const char *from)
                         apr_psprintf(n->im->pool, "%%{REQUEST_SCHEME} == "
                                      "'%s'", scheme));
         from = *path ? path : "/";
+        if (!t307_import_is_host(host)) {
+            lose(n, 1, "the host is no plain name");
+            n->rule->hosts = NULL;
+        }
     }
     if (strcspn(from, "?#") != strlen(from)) {
         lose(n, 1, "the path holds '?' or '#'");

@@ -254,9 +254,11 @@ static int take_host(t307_import_t *im, t307_import_rule_t *rule,
     rule->path = "^";
     rule->hosts = *key == '.'
         ? apr_pstrcat(im->pool, key + 1, ",*", key, NULL) : key;
-    if (*key && key[strlen(key) - 1] == '*') {
-        t307_import_lose(im, rule, 1, rule->line, "a name with '*' at its "
-                         "end has no counterpart");
+    if (!t307_import_is_host(key + (*key == '.' ? 1
+                                    : strncmp(key, "*.", 2) ? 0 : 2))) {
+        rule->hosts = NULL;
+        t307_import_lose(im, rule, 1, rule->line, "the key is neither a host "
+                         "name nor '*.name' nor '.name'");
         return 0;
     }
     return 1;

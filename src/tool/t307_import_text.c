@@ -130,6 +130,16 @@ const char *t307_import_expr_regex(apr_pool_t *pool, const char *regex,
     return apr_psprintf(pool, "m%c%s%c%s", *d, regex, *d, nocase ? "i" : "");
 }
 
+int t307_import_is_host(const char *name)
+{
+    const char *s = name;
+
+    while (apr_isalnum(*s) || *s == '.' || *s == '-' || *s == '_') {
+        s++;
+    }
+    return !*s && s > name;
+}
+
 int t307_import_is_one_of(const char *word, const char *list)
 {
     apr_size_t len = strlen(word);
