@@ -112,6 +112,12 @@ const char *m307_judge_rule(apr_pool_t *pool, const m307_server_conf_t *conf,
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s);
 
+/* m307_dump.c: `httpd -t -D DUMP_REDIRECT307` */
+/* Keep what a rule was written as, if it will be wanted. */
+void m307_dump_note_rule(const cmd_parms *cmd, const r307_rule_spec_t *spec);
+/* test_config */
+void m307_dump_config(apr_pool_t *pconf, server_rec *s);
+
 /* m307_expr.c: httpd expressions for the core */
 /* r307_rule_env_t.compile_expr. ctx: M307_EXPR_* */
 #define M307_EXPR_FULL       NULL

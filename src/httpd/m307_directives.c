@@ -50,6 +50,9 @@ static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
         }
     }
     r307_ruleset_add(m307_config_own_set(cmd, rules_here(cmd, dir)), rule);
+    if (!htaccess) {
+        m307_dump_note_rule(cmd, spec);
+    }
     return NULL;
 }
 
