@@ -275,6 +275,9 @@ static void consider(r307_request_t *req, r307_match_t *match,
         return;
     }
     out->rule = rule;
+    if (req->server->chosen) {
+        req->server->chosen(req->ctx, match);
+    }
     if (stays_here(match)) {
         out->outcome = R307_STOP;
     }

@@ -55,6 +55,9 @@ typedef struct r307_host_t {
                           apr_size_t *len);
     /* An even 32 bit number, another one for each call. NULL: 0. */
     apr_uint32_t (*draw)(void *ctx);
+    /* The rule that decides, with its target, site and captures, good during
+     * the call; before the outcome is there. NULL: nobody listens. */
+    void (*chosen)(void *ctx, const r307_match_t *match);
 } r307_host_t;
 
 typedef struct r307_request_t {

@@ -195,6 +195,7 @@ static void read_field(const r307_geofrom_t *from, r307_field_t field,
         }
         if (agree(list, count, &next, field, rd, &before, facts)) {
             rd->chosen |= visitor ? R307_FIELD_BIT(field) : 0;
+            rd->said[field] = &list[i];
             return;
         }
         *facts = before;
@@ -212,6 +213,7 @@ void r307_georead_facts(const r307_geofrom_t *from, unsigned fields,
     rd->asked = 0;
     rd->chosen = 0;
     rd->disbelieved = NULL;
+    memset(rd->said, 0, sizeof rd->said);
     for (field = 0; field < R307_FIELDS; field++) {
         if (!(needs & R307_FIELD_BIT(field))
             || (facts->tor && field != R307_FIELD_LANGUAGE)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 const t307_command_t *const t307_commands[] = {
+    &t307_explain,
     &t307_compile,
     &t307_verify,
     NULL

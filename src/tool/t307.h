@@ -47,6 +47,7 @@ typedef struct t307_command_t {
 /* redirect307.c: every command there is, ended by one without a name. */
 extern const t307_command_t *const t307_commands[];
 
+extern const t307_command_t t307_explain;
 extern const t307_command_t t307_compile;
 extern const t307_command_t t307_verify;
 
