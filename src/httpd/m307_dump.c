@@ -278,6 +278,15 @@ static const char *canonical(const server_rec *s)
         : core->use_canonical_name == USE_CANONICAL_NAME_DNS ? "dns" : "off";
 }
 
+static const char *encoded_slashes(const server_rec *s)
+{
+    const core_dir_config *core = ap_get_core_module_config(s->lookup_defaults);
+
+    return core->allow_encoded_slashes != AP_CORE_CONFIG_ON ? "refuse"
+        : core->decode_encoded_slashes != AP_CORE_CONFIG_ON ? "keep"
+        : "decode";
+}
+
 /* Where .htaccess files are read, one line for each directory that says so
  * for itself: not knowing them is something that the tool must own up to. */
 static void dump_htaccess(dump_t *d, const server_rec *s)
@@ -315,6 +324,7 @@ static void dump_core(dump_t *d, const server_rec *s)
     setting(d, "canonical", canonical(s));
     setting(d, "slashes", core->merge_slashes == AP_CORE_CONFIG_OFF
             ? "keep" : "merge");
+    setting(d, "encoded-slashes", encoded_slashes(s));
     setting(d, "htaccess", core->access_name ? core->access_name
                                              : DEFAULT_ACCESS_FNAME);
     dump_htaccess(d, s);
@@ -341,6 +351,20 @@ static void dump_server(dump_t *d, const server_rec *s)
     d->depth--;
     begin_line(d);
     plain(d, "@end\n");
+}
+
+/* The list is in reverse, and which comes first matters. */
+static void dump_virtual(dump_t *d, const server_rec *s)
+{
+    apr_array_header_t *all = apr_array_make(d->pool, 8, sizeof s);
+    int i;
+
+    for (; s; s = s->next) {
+        APR_ARRAY_PUSH(all, const server_rec *) = s;
+    }
+    for (i = all->nelts - 1; i >= 0; i--) {
+        dump_server(d, APR_ARRAY_IDX(all, i, const server_rec *));
+    }
 }
 
 /* ---- tables ---- */
@@ -407,8 +431,7 @@ void m307_dump_config(apr_pool_t *pconf, server_rec *s)
     for (i = 0; i < tables->nelts; i++) {
         dump_table(&d, APR_ARRAY_IDX(tables, i, m307_table_t *), s);
     }
-    for (; s; s = s->next) {
-        dump_server(&d, s);
-    }
+    dump_server(&d, s);
+    dump_virtual(&d, s->next);
     fflush(d.out);
 }

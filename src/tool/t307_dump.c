@@ -229,6 +229,9 @@ static void set_fact(reader_t *rd)
     else if (strcmp(name, "slashes") == 0) {
         s->keeps_slashes = strcmp(value, "keep") == 0;
     }
+    else if (strcmp(name, "encoded-slashes") == 0) {
+        s->encoded_slashes = value;
+    }
     else if (strcmp(name, "htaccess") == 0) {
         s->htaccess = value;
     }

@@ -159,6 +159,9 @@ static void print_rules(t307_t *t, const t307_ask_t *ask)
         print_rule(t, ask, rule, "yes", T307_GOOD, ask->decision.reason
                    ? ask->decision.reason : choice_text(ask));
     }
+    else if (ask->barred) {
+        fprintf(t->out, "  %s\n", ask->barred);
+    }
     else if (!ask->steps->nelts) {
         fputs("  no rule covers this path\n", t->out);
     }
@@ -359,12 +362,10 @@ static int explain_one(t307_t *t, t307_model_t *model,
     ask.given = given;
     why = t307_pick_url(model->pool, text,
                         apr_table_get(given->headers, "Host"), &ask.url);
-    if (!why) {
-        why = t307_host_decide(&ask);
-    }
     if (why) {
         return t307_fail(t, "%s", why);
     }
+    t307_host_decide(&ask);
     if (list) {
         json_array_append_new(list, t307_explain_json(&ask));
     }

@@ -148,7 +148,8 @@ json_t *t307_explain_json(t307_ask_t *ask)
     set(ask->pool, out, "method", ask->given->method);
     set(ask->pool, out, "url", ask->url.text);
     set(ask->pool, out, "server", ask->server->name);
-    set(ask->pool, out, "outcome", outcome(ask));
+    set(ask->pool, out, "outcome", ask->barred ? "barred" : outcome(ask));
+    set(ask->pool, out, "barred", ask->barred);
     json_object_set_new(out, "dry_run", json_boolean(
         ask->engine == T307_ENGINE_DRYRUN));
     json_object_set_new(out, "status", status ? json_integer(status)

@@ -447,22 +447,29 @@ static void assume(t307_ask_t *ask, const r307_rule_t *rule)
                  value && strcasecmp(value, "true") == 0 ? "1" : "");
 }
 
-const char *t307_host_decide(t307_ask_t *ask)
+static void init(t307_ask_t *ask)
 {
-    const char *why;
-    int i;
-
-    ask->server = t307_pick_server(ask->model, &ask->url);
-    why = t307_pick_path(ask->pool, ask->server, &ask->url);
-    if (why) {
-        return why;
-    }
-    t307_pick_scope(ask->pool, ask->model, ask->server, &ask->url,
-                    &ask->scope);
     ask->steps = apr_array_make(ask->pool, 16, sizeof(t307_step_t));
     ask->notes = apr_array_make(ask->pool, 4, sizeof(const char *));
     ask->broken = apr_array_make(ask->pool, 4, sizeof(const char *));
+    ask->scope.used = apr_array_make(ask->pool, 0,
+                                     sizeof(const t307_section_t *));
+    ask->scope.open = apr_array_make(ask->pool, 0, sizeof(const char *));
     ask->exprs = apr_hash_make(ask->pool);
+}
+
+void t307_host_decide(t307_ask_t *ask)
+{
+    int i;
+
+    init(ask);
+    ask->server = t307_pick_server(ask->model, &ask->url);
+    ask->barred = t307_pick_path(ask->pool, ask->server, &ask->url);
+    if (ask->barred) {
+        return;
+    }
+    t307_pick_scope(ask->pool, ask->model, ask->server, &ask->url,
+                    &ask->scope);
     for (i = 0; i < ASSUMPTIONS_MAX; i++) {
         decide_once(ask);
         if (!ask->undecided || ask->decision.outcome != R307_FAILED
@@ -471,13 +478,15 @@ const char *t307_host_decide(t307_ask_t *ask)
         }
         assume(ask, ask->decision.rule);
     }
-    return NULL;
 }
 
 /* ---- the answer ---- */
 
 int t307_host_status(const t307_ask_t *ask)
 {
+    if (ask->barred) {
+        return strstr(ask->barred, "404") ? 404 : 400;
+    }
     if (ask->engine == T307_ENGINE_DRYRUN) {
         return 0;
     }

@@ -36,6 +36,8 @@ typedef struct t307_ask_t {
     t307_url_t url;
     const t307_server_t *server;
     t307_scope_t scope;
+    const char *barred;         /* httpd answers before any rule is asked:
+                                 * how and why; NULL */
     r307_decision_t decision;
     t307_engine_t engine;       /* in force where it was decided */
 
@@ -61,9 +63,8 @@ typedef struct t307_ask_t {
     const void *undecided;
 } t307_ask_t;
 
-/* Decide. ask->pool, model, given and url are set, the rest is filled.
- * Returns NULL or why that URL cannot be asked about. */
-const char *t307_host_decide(t307_ask_t *ask);
+/* Decide. ask->pool, model, given and url are set, the rest is filled. */
+void t307_host_decide(t307_ask_t *ask);
 
 /* What decides the answer's caching, as header fields: NULL for none. */
 const char *t307_host_cache_control(const t307_ask_t *ask);

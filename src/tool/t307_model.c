@@ -53,6 +53,7 @@ t307_server_t *t307_model_add_server(t307_model_t *model, int is_virtual)
     server->sections = apr_array_make(model->pool, 2,
                                       sizeof(t307_section_t *));
     server->canonical = "off";
+    server->encoded_slashes = "keep";
     server->htaccess = ".htaccess";
     t307_model_init_place(&server->place, model->pool);
     APR_ARRAY_PUSH(model->servers, t307_server_t *) = server;

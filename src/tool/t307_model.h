@@ -74,6 +74,7 @@ typedef struct t307_server_t {
     const char *documents;
     const char *canonical;      /* "on", "off", "dns" */
     int keeps_slashes;          /* MergeSlashes Off */
+    const char *encoded_slashes;    /* "refuse", "keep", "decode" */
     const char *htaccess;       /* name of such files */
     apr_array_header_t *overrides;  /* const char *: directories whose
                                      * .htaccess files may hold rules */
@@ -191,6 +192,7 @@ typedef struct t307_url_t {
     const char *host_as_written;    /* with brackets */
     int port;
     int has_port;
+    int any_port;               /* nothing says to which port it goes */
     r307_path_t path;
     const char *query;          /* NULL for none */
 } t307_url_t;
@@ -200,7 +202,8 @@ typedef struct t307_url_t {
 const char *t307_pick_url(apr_pool_t *pool, const char *text,
                           const char *host, t307_url_t *out);
 
-/* Read the path as that server does. Returns NULL or what is wrong. */
+/* Read the path as that server does. Returns NULL, or what httpd answers
+ * instead of asking rules: a sentence with "404" or "400" in it. */
 const char *t307_pick_path(apr_pool_t *pool, const t307_server_t *server,
                            t307_url_t *url);
 

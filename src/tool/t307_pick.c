@@ -37,6 +37,9 @@ static const char *set_authority(apr_pool_t *pool, const char *text,
         return apr_psprintf(pool, "'%.*s' is no host: %s", (int)len, text,
                             why);
     }
+    if (a.host_len > 1 && a.host[a.host_len - 1] == '.') {
+        a.host_len--;           /* the root of all names; httpd drops it */
+    }
     out->host_as_written = lower(pool, a.host, a.host_len);
     out->host = a.host[0] == '['
         ? lower(pool, a.host + 1, a.host_len - 2) : out->host_as_written;
@@ -75,6 +78,10 @@ const char *t307_pick_url(apr_pool_t *pool, const char *text,
     }
     else if (host) {
         why = set_authority(pool, host, strlen(host), out);
+        out->any_port = !out->has_port;
+    }
+    else {
+        out->any_port = 1;
     }
     if (why) {
         return why;
@@ -86,16 +93,36 @@ const char *t307_pick_url(apr_pool_t *pool, const char *text,
     return NULL;
 }
 
+static int holds_encoded_slash(const char *raw)
+{
+    apr_size_t len = r307_path_raw_len(raw), i;
+
+    for (i = 0; i + 2 < len; i++) {
+        if (raw[i] == '%' && raw[i + 1] == '2'
+            && (raw[i + 2] == 'F' || raw[i + 2] == 'f')) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 const char *t307_pick_path(apr_pool_t *pool, const t307_server_t *server,
                            t307_url_t *url)
 {
     const char *raw = url->path.raw;
+    int slashes = server->keeps_slashes ? 0 : R307_SLASHES_MERGE;
 
-    if (r307_path_from_raw(&url->path, pool, raw, server->keeps_slashes
-                           ? 0 : R307_SLASHES_MERGE) != APR_SUCCESS) {
-        return apr_psprintf(pool, "the path of '%s' is one that httpd "
-                            "answers 400: a broken %%-escape, %%00, or '..' "
-                            "above the root", url->text);
+    if (strcmp(server->encoded_slashes, "keep") == 0) {
+        slashes |= R307_SLASHES_KEEP;
+    }
+    else if (strcmp(server->encoded_slashes, "refuse") == 0
+             && holds_encoded_slash(raw)) {
+        return "httpd answers 404 before any rule is asked: the path holds "
+               "%2F, and AllowEncodedSlashes is Off";
+    }
+    if (r307_path_from_raw(&url->path, pool, raw, slashes) != APR_SUCCESS) {
+        return "httpd answers 400 before any rule is asked: the path holds "
+               "a broken %-escape, %00, or '..' above the root";
     }
     return NULL;
 }
@@ -132,7 +159,8 @@ static int address_fits(const char *address, const t307_url_t *url)
     apr_size_t len = colon ? (apr_size_t)(colon - address) : strlen(address);
     int port = colon && strcmp(colon, ":*") != 0 ? atoi(colon + 1) : 0;
 
-    if (port && port != url->port) {
+    /* "Host: name" with only a path says nothing of the port */
+    if (port && port != url->port && !url->any_port) {
         return 0;
     }
     if (len && address[0] == '[') {
