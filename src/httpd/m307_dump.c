@@ -330,6 +330,26 @@ static void dump_core(dump_t *d, const server_rec *s)
     dump_htaccess(d, s);
 }
 
+/* Paths that ProxyPass sends to a backend, by directive or section. */
+static void dump_proxied(dump_t *d, const ap_directive_t *node,
+                         const char *section)
+{
+    for (; node; node = node->next) {
+        const char *args = node->args, *path;
+        if (strcasecmp(node->directive, "ProxyPass") == 0) {
+            path = section ? section : ap_getword_conf(d->pool, &args);
+            if (strcmp(ap_getword_conf(d->pool, &args), "!") != 0) {
+                setting(d, "proxied", path);
+            }
+        }
+        else if (strcasecmp(node->directive, "<Location") == 0) {
+            char *arg = ap_getword_conf(d->pool, &args);
+            arg[strcspn(arg, ">")] = '\0';
+            dump_proxied(d, node->first_child, arg);
+        }
+    }
+}
+
 static void dump_server(dump_t *d, const server_rec *s)
 {
     const ap_directive_t *nodes = ap_conftree;
@@ -347,6 +367,7 @@ static void dump_server(dump_t *d, const server_rec *s)
     }
     d->depth++;
     dump_core(d, s);
+    dump_proxied(d, nodes, NULL);
     dump_nodes(d, nodes);
     d->depth--;
     begin_line(d);

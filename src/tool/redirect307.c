@@ -13,6 +13,7 @@
 
 const t307_command_t *const t307_commands[] = {
     &t307_explain,
+    &t307_lint,
     &t307_compile,
     &t307_verify,
     NULL

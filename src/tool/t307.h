@@ -48,6 +48,7 @@ typedef struct t307_command_t {
 extern const t307_command_t *const t307_commands[];
 
 extern const t307_command_t t307_explain;
+extern const t307_command_t t307_lint;
 extern const t307_command_t t307_compile;
 extern const t307_command_t t307_verify;
 

@@ -37,6 +37,7 @@ void t307_model_init_place(t307_place_t *place, apr_pool_t *pool)
 {
     memset(place, 0, sizeof *place);
     place->written = apr_array_make(pool, 0, sizeof(t307_written_t));
+    place->sources = apr_array_make(pool, 0, sizeof(t307_source_t *));
     place->engine = T307_ENGINE_UNSET;
     place->relative = -1;
 }
@@ -89,6 +90,7 @@ void t307_model_add_source(t307_model_t *model, t307_place_t *place,
 {
     r307_chain_t *link = apr_pcalloc(model->pool, sizeof *link);
 
+    APR_ARRAY_PUSH(place->sources, t307_source_t *) = source;
     link->changing = source;
     if (place->last) {
         place->last->next = link;

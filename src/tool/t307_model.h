@@ -25,6 +25,7 @@ typedef struct t307_source_t {
     int line;
     r307_table_t *table;        /* NULL until it is opened */
     const char *error;          /* why it could not be, or NULL */
+    int linted;
 } t307_source_t;
 
 typedef enum t307_engine_t {
@@ -49,6 +50,7 @@ typedef struct t307_place_t {
     const r307_chain_t *chain;  /* own, then sources in order */
     r307_chain_t *last;
     apr_array_header_t *written;    /* t307_written_t */
+    apr_array_header_t *sources;    /* t307_source_t *: used here */
     int cut;                    /* Redirect307Inherit Off */
     t307_engine_t engine;
     int relative;               /* 0, 1, or -1 */
