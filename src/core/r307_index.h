@@ -164,20 +164,9 @@ static inline const r307_record_t *r307_index_record(
 }
 
 /* The record behind that one, in the order in which they were added; 0
- * behind the last. The first is 1. */
-static inline r307_ref_t r307_index_next(const r307_index_t *index,
-                                         r307_ref_t ref)
-{
-    const r307_record_t *rec = r307_index_record(index, ref);
-    apr_uint64_t len;
-
-    if (!rec) {
-        return 0;
-    }
-    len = sizeof *rec + rec->host_len + rec->path_len + rec->target_len
-        + rec->name_len;
-    return ref + (r307_ref_t)((len + 3) / 4);
-}
+ * behind the last. The first is 1. Only for indexes whose orders begin at 1
+ * (tables). */
+r307_ref_t r307_index_next(const r307_index_t *index, r307_ref_t ref);
 
 static inline const char *r307_record_host(const r307_record_t *rec)
 {

@@ -16,6 +16,9 @@ const t307_command_t *const t307_commands[] = {
     &t307_lint,
     &t307_compile,
     &t307_verify,
+    &t307_export,
+    &t307_unused,
+    &t307_top,
     NULL
 };
 

@@ -51,6 +51,9 @@ extern const t307_command_t t307_explain;
 extern const t307_command_t t307_lint;
 extern const t307_command_t t307_compile;
 extern const t307_command_t t307_verify;
+extern const t307_command_t t307_export;
+extern const t307_command_t t307_unused;
+extern const t307_command_t t307_top;
 
 /* ---- t307_args.c ---- */
 
