@@ -241,7 +241,8 @@ static t307_model_t *of_server(t307_t *t, const char *command, int *status)
     model = read_dump(t, command, &proc, &code, &err);
     if (code != 0) {
         fputs(contents(t, errors), t->err);
-        *status = t307_fail(t, "'%s -t -D DUMP_REDIRECT307' has failed",
+        *status = t307_fail(t, "'%s -t -D DUMP_REDIRECT307' has failed; "
+                            "name another command with --apachectl",
                             command);
         return NULL;
     }

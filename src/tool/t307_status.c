@@ -118,9 +118,7 @@ static int read_status(status_t *s)
     json_error_t why;
 
     s->rows = apr_array_make(s->t->pool, 64, sizeof(row_t));
-    s->json = strcmp(s->file, "-") == 0
-        ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &why)
-        : json_load_file(s->file, JSON_REJECT_DUPLICATES, &why);
+    s->json = json_load_file(s->file, JSON_REJECT_DUPLICATES, &why);
     if (!s->json) {
         return t307_fail(s->t, "%s:%d: %s", s->file,
                          why.line < 0 ? 0 : why.line, why.text);
