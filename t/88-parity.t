@@ -22,18 +22,7 @@ my %logged;             # what the tables say is logged; their suites look
 # What httpd prints of the server's configuration, in a file.
 sub dump_of {
     my ($srv) = @_;
-    my $root = $srv->root;
-
-    return $dump{$root} if $dump{$root};
-    my ($code, $text) = R307::Configtest::_capture($root,
-        R307::Env::httpd(), '-t', '-D', 'DUMP_REDIRECT307', '-d', $root,
-        '-f', "$root/httpd.conf");
-    $code == 0 or die "no dump: $text\n";
-    $text =~ s/^Syntax OK\n//m;
-    $text =~ s/^\[.*\n//mg;     # log lines: standard error is in it
-    $text =~ s/^AH\d+:.*\n//mg;
-    R307::Env::write_file("$root/dump", $text);
-    return $dump{$root} = "$root/dump";
+    return $dump{ $srv->root } ||= R307::Tool::dump_config($srv->root);
 }
 
 sub explain {

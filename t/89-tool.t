@@ -178,8 +178,7 @@ RegexDefaultOptions +ICASE
 EOC
 my $root = $srv->root;
 my $apachectl = R307::Env::httpd() . " -d $root -f $root/httpd.conf";
-my (undef, $dump) = R307::Configtest::_capture($root,
-    (split ' ', $apachectl), '-t', '-D', 'DUMP_REDIRECT307');
+my $dump = slurp(R307::Tool::dump_config($root));
 my $at = "# \Q$root\E/httpd\\.conf:\\d+\$";
 report("the dump: $_->[0]", $dump =~ /$_->[1]/m ? () : "not in $dump") for (
     ['format', qr/^\@format 1$/m],

@@ -192,8 +192,9 @@ static void look_at_cache(r307_lint_t *lint, const r307_rule_t *rule)
                  && rule->split->sticky <= R307_STICKY_IP;
 
     if (lint->geofrom) {
-        unseen |= (r307_geofrom_uses(lint->geofrom,
-                                     r307_rule_fields(rule, lint->sites))
+        unsigned fields = r307_rule_fields(rule,
+                                           r307_site_fields(lint->sites));
+        unseen |= (r307_geofrom_uses(lint->geofrom, fields)
                    & R307_GEOFROM_UNSEEN) != 0;
     }
     if (rule->cache >= 0 && unseen) {

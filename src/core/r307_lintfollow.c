@@ -80,6 +80,7 @@ static void begin(walker_t *w, r307_lint_t *lint, const r307_rule_t *rule)
     w->req.now = lint->now;
     w->req.allowed_hosts = lint->allowed_hosts;
     w->req.sites = lint->sites;
+    w->req.site_fields = r307_site_fields(lint->sites);
     w->req.server = &host;
     w->req.ctx = w;
     w->self.scheme = "http";

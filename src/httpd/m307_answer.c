@@ -191,13 +191,20 @@ static int answer(m307_request_t *req, const r307_decision_t *decision)
     }
 }
 
+/* Will there be an answer that is not ours? */
+static int passes(const r307_decision_t *decision, int dry)
+{
+    return dry || decision->outcome == R307_NONE
+           || decision->outcome == R307_STOP;
+}
+
 int m307_answer(m307_request_t *req, const r307_decision_t *decision)
 {
     int dry = req->dir->engine == M307_ENGINE_DRYRUN;
     int status;
 
     if (req->vary || req->unseen) {
-        m307_caching_tell(req);
+        m307_caching_tell(req, passes(decision, dry));
     }
     if (decision->outcome == R307_REDIRECT) {
         return dry ? dry_run(req->r, decision) : redirect(req, decision);

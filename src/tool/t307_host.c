@@ -376,6 +376,7 @@ static void fill_request(t307_ask_t *ask)
     core->now = ask->given->now;
     core->allowed_hosts = ask->server->allowed_hosts;
     core->sites = ask->server->sites;
+    core->site_fields = r307_site_fields(core->sites);
     core->server = &callbacks;
     core->ctx = ask;
     core->thorough = 1;

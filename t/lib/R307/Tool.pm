@@ -17,8 +17,22 @@ sub path { return "$ENV{R307_BUILD}/redirect307" }
 
 # Runs it; returns its exit status, standard output and standard error.  A
 # status over 255 is a signal.
-sub run {
-    my (@args) = @_;
+sub run { return _capture(path(), @_) }
+
+# What httpd prints of the configuration of a server's root, into a file
+# there.  Returns its name.
+sub dump_config {
+    my ($root) = @_;
+    my ($code, $out, $err) = _capture(R307::Env::httpd(), '-t', '-D',
+        'DUMP_REDIRECT307', '-d', $root, '-f', "$root/httpd.conf");
+
+    die "no dump: $err\n" if $code != 0;
+    R307::Env::write_file("$root/dump", $out);
+    return "$root/dump";
+}
+
+sub _capture {
+    my (@cmd) = @_;
     my $dir = R307::Env::scratch('tool');
     my $pid = fork;
 
@@ -27,14 +41,14 @@ sub run {
         open STDIN,  '<', '/dev/null';
         open STDOUT, '>', "$dir/out";
         open STDERR, '>', "$dir/err";
-        exec {path()} path(), @args or _exit(127);
+        exec {$cmd[0]} @cmd or _exit(127);
     }
     my $deadline = time + TIMEOUT;
     while (waitpid($pid, WNOHANG) != $pid) {
         if (time > $deadline) {
             kill 'KILL', $pid;
             waitpid $pid, 0;
-            return (-1, '', "redirect307 did not end in time\n");
+            return (-1, '', "$cmd[0] did not end in time\n");
         }
         sleep 0.002;
     }
