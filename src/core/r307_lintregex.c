@@ -47,12 +47,12 @@ static int repeats_group(const char *pattern)
 /* Characters that the pattern names, and some for its classes. */
 static const char *fills(apr_pool_t *pool, const char *pattern)
 {
+    static const char usual[] = "a0/-_.";
     char *set = apr_pcalloc(pool, FILLS_MAX + 1);
-    apr_size_t n = 0;
+    apr_size_t n = sizeof usual - 1;
     const char *s;
 
-    strcpy(set, "a0/-_.");
-    n = strlen(set);
+    memcpy(set, usual, n);
     for (s = pattern; *s && n < FILLS_MAX; s++) {
         if (apr_isalnum(*s) && !strchr(set, *s)) {
             set[n++] = *s;
