@@ -113,6 +113,12 @@ static int read_rules(status_t *s)
     return T307_OK;
 }
 
+static apr_status_t let_go(void *json)
+{
+    json_decref(json);
+    return APR_SUCCESS;
+}
+
 static int read_status(status_t *s)
 {
     json_error_t why;
@@ -123,6 +129,8 @@ static int read_status(status_t *s)
         return t307_fail(s->t, "%s:%d: %s", s->file,
                          why.line < 0 ? 0 : why.line, why.text);
     }
+    apr_pool_cleanup_register(s->t->pool, s->json, let_go,
+                              apr_pool_cleanup_null);
     return read_rules(s);
 }
 
@@ -208,7 +216,6 @@ static int unused(status_t *s, apr_time_t since, int json)
         }
     }
     print(s, rows, json);
-    json_decref(s->json);
     return rows->nelts ? T307_FOUND : T307_OK;
 }
 
@@ -313,7 +320,6 @@ static int run_top(t307_t *t, int argc, const char *const *argv)
         qsort(s.rows->elts, (size_t)s.rows->nelts, sizeof(row_t), by_hits);
         s.rows->nelts = number < s.rows->nelts ? number : s.rows->nelts;
         print(&s, s.rows, json);
-        json_decref(s.json);
     }
     return status;
 }
