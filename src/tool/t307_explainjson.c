@@ -100,7 +100,7 @@ static json_t *pieces(t307_ask_t *ask)
 static json_t *headers(const t307_ask_t *ask, int status)
 {
     const r307_decision_t *d = &ask->decision;
-    const char *cache = t307_host_cache_control(ask);
+    const char *cache = t307_ask_cache_control(ask);
     json_t *out = json_object();
 
     if (status == 307) {
@@ -142,7 +142,7 @@ static const char *outcome(const t307_ask_t *ask)
 
 json_t *t307_explain_json(t307_ask_t *ask)
 {
-    int status = t307_host_status(ask);
+    int status = t307_ask_status(ask);
     json_t *out = json_object();
 
     set(ask->pool, out, "method", ask->given->method);

@@ -63,13 +63,23 @@ typedef struct t307_ask_t {
     const void *undecided;
 } t307_ask_t;
 
+/* ---- t307_host.c ---- */
+
+/* With ask as their ctx. */
+extern const r307_host_t t307_host_callbacks;
+
+/* Add a text to a list, once. */
+void t307_host_note(apr_array_header_t *list, const char *text);
+
+/* ---- t307_ask.c ---- */
+
 /* Decide. ask->pool, model, given and url are set, the rest is filled. */
-void t307_host_decide(t307_ask_t *ask);
+void t307_ask_decide(t307_ask_t *ask);
 
 /* What decides the answer's caching, as header fields: NULL for none. */
-const char *t307_host_cache_control(const t307_ask_t *ask);
+const char *t307_ask_cache_control(const t307_ask_t *ask);
 
 /* The status that the client gets; 0: the request passes. */
-int t307_host_status(const t307_ask_t *ask);
+int t307_ask_status(const t307_ask_t *ask);
 
 #endif

@@ -1,21 +1,18 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * Owns `lint`: which rules are looked at, and how findings are shown. Must not
- * know what is a finding, but for what only the server's own modules make one.
+ * know what is a finding.
  */
 #include "tool/t307_model.h"
 
 #include "core/r307_lint.h"
 #include "core/r307_time.h"
 
-#include <apr_file_info.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <jansson.h>
 
 #include <string.h>
-#include <strings.h>
 
 #define OPT_HOST   0x3001
 #define OPT_IGNORE 0x3002
@@ -41,9 +38,6 @@ static const char *const codes[] = {
     NULL
 };
 
-/* Directories that are looked through for .htaccess files. */
-#define DIRECTORIES_MAX 10000
-
 typedef struct linter_t {
     t307_t *t;
     t307_model_t *model;
@@ -55,7 +49,6 @@ typedef struct linter_t {
     apr_time_t now;
     apr_uint64_t rules, findings;
     t307_progress_t progress;
-    int directories;
 } linter_t;
 
 /* ---- findings ---- */
@@ -80,9 +73,10 @@ static void set(json_t *to, const char *name, const char *value)
                                          : json_string("(no UTF-8)"));
 }
 
-static void tell(linter_t *l, const char *code, const char *file, int line,
+static void tell(void *ctx, const char *code, const char *file, int line,
                  const char *happens, const char *instead)
 {
+    linter_t *l = ctx;
     FILE *out = l->t->out;
 
     if (is_ignored(l, code)) {
@@ -193,121 +187,6 @@ static int lint_place(linter_t *l, const t307_place_t *place,
     return T307_OK;
 }
 
-/* ---- what a proxy hides ---- */
-
-static int is_below(const char *path, const char *prefix)
-{
-    apr_size_t len = strlen(prefix);
-
-    return strncmp(path, prefix, len) == 0
-           && (prefix[len - 1] == '/' || path[len] == '/'
-               || path[len] == '\0');
-}
-
-/* The path of ProxyPass that covers it, or NULL. */
-static const char *proxied(const linter_t *l, const char *path)
-{
-    const apr_array_header_t *all = l->server->proxied;
-    int i;
-
-    for (i = 0; i < all->nelts; i++) {
-        const char *prefix = APR_ARRAY_IDX(all, i, const char *);
-        if (is_below(path, prefix)) {
-            return prefix;
-        }
-    }
-    return NULL;
-}
-
-static void tell_proxied(linter_t *l, const char *file, int line,
-                         const char *prefix, const char *what)
-{
-    tell(l, "behind-proxy", file, line, apr_psprintf(
-        l->model->pool, "requests below %s go to a backend (ProxyPass) and "
-        "never read %s", prefix, what),
-        "write the rule into the server's own configuration, or into "
-        "<Location>");
-}
-
-static void lint_directory(linter_t *l, const t307_section_t *s)
-{
-    int i;
-
-    for (i = 0; i < s->place.written->nelts; i++) {
-        const r307_rule_t *rule = APR_ARRAY_IDX(s->place.written, i,
-                                                t307_written_t).rule;
-        const char *path = rule->kind == R307_RULE_REGEX
-            ? r307_regex_literal(rule->regex)->key
-            : rule->path ? rule->path : "";
-        const char *prefix = *path ? proxied(l, path) : NULL;
-        if (prefix) {
-            tell_proxied(l, rule->file, rule->line, prefix, "<Directory>");
-        }
-    }
-}
-
-/* The number of the first line that holds a directive of ours; 0. */
-static int first_line(const char *file, apr_pool_t *pool)
-{
-    apr_file_t *f;
-    char line[1024];
-    int n = 0, hit = 0;
-
-    if (apr_file_open(&f, file, APR_FOPEN_READ | APR_FOPEN_BUFFERED, 0, pool)
-        != APR_SUCCESS) {
-        return 0;
-    }
-    while (!hit && apr_file_gets(line, sizeof line, f) == APR_SUCCESS) {
-        const char *s = line + strspn(line, " \t");
-        n++;
-        hit = strncasecmp(s, "Redirect307", 11) == 0;
-    }
-    apr_file_close(f);
-    return hit ? n : 0;
-}
-
-static void look_below(linter_t *l, const char *dir, const char *prefix)
-{
-    const char *file = apr_pstrcat(l->model->pool, dir, "/",
-                                   l->server->htaccess, NULL);
-    int line = first_line(file, l->model->pool);
-    apr_finfo_t info;
-    apr_dir_t *d;
-
-    if (line) {
-        tell_proxied(l, file, line, prefix, "this file");
-    }
-    if (++l->directories > DIRECTORIES_MAX
-        || apr_dir_open(&d, dir, l->model->pool) != APR_SUCCESS) {
-        return;
-    }
-    while (apr_dir_read(&info, APR_FINFO_NAME | APR_FINFO_TYPE, d)
-           == APR_SUCCESS) {
-        if (info.filetype == APR_DIR && strcmp(info.name, ".")
-            && strcmp(info.name, "..")) {
-            look_below(l, apr_pstrcat(l->model->pool, dir, "/", info.name,
-                                      NULL), prefix);
-        }
-    }
-    apr_dir_close(d);
-}
-
-static void lint_htaccess(linter_t *l)
-{
-    int i;
-
-    for (i = 0; l->server->documents && i < l->server->proxied->nelts; i++) {
-        const char *prefix = APR_ARRAY_IDX(l->server->proxied, i,
-                                           const char *);
-        apr_size_t len = strlen(prefix);
-        look_below(l, apr_pstrcat(l->model->pool, l->server->documents,
-                                  apr_pstrmemdup(l->model->pool, prefix,
-                                                 len - (prefix[len - 1]
-                                                        == '/')), NULL),
-                   prefix);
-    }
-}
-
 /* ---- servers ---- */
 
 static int lint_server(linter_t *l, const t307_server_t *server)
@@ -326,11 +205,8 @@ static int lint_server(linter_t *l, const t307_server_t *server)
         /* where a section's rules lead is asked of the server: whether the
          * section holds there again is not known */
         status = lint_place(l, &s->place, server->place.chain);
-        if (strncasecmp(s->kind, "Directory", 9) == 0) {
-            lint_directory(l, s);
-        }
     }
-    lint_htaccess(l);
+    t307_lintproxy_look(l->model->pool, server, tell, l);
     return status;
 }
 

@@ -185,7 +185,7 @@ int t307_sources_option(t307_wanted_t *wanted, int optch, const char *value);
 t307_model_t *t307_sources_load(t307_t *t, const t307_wanted_t *wanted,
                                 int *status);
 
-/* ---- t307_pick.c: which server and sections a URL falls under ---- */
+/* ---- t307_pick.c: which server a URL is for ---- */
 
 typedef struct t307_url_t {
     const char *text;
@@ -212,7 +212,11 @@ const char *t307_pick_path(apr_pool_t *pool, const t307_server_t *server,
 const t307_server_t *t307_pick_server(const t307_model_t *model,
                                       const t307_url_t *url);
 
-/* What applies to a URL on a server. */
+/* Does the host belong to the server, by name or alias? */
+int t307_pick_is_own(const t307_server_t *server, const char *host);
+
+/* ---- t307_scope.c: what applies to a URL on a server ---- */
+
 typedef struct t307_scope_t {
     const r307_chain_t *sections;   /* <Location>, asked first */
     const r307_chain_t *server;     /* then these */
@@ -226,11 +230,17 @@ typedef struct t307_scope_t {
                                  * is not looked at */
 } t307_scope_t;
 
-void t307_pick_scope(apr_pool_t *pool, const t307_model_t *model,
+void t307_scope_find(apr_pool_t *pool, const t307_model_t *model,
                      const t307_server_t *server, const t307_url_t *url,
                      t307_scope_t *out);
 
-/* Does the host belong to the server, by name or alias? */
-int t307_pick_is_own(const t307_server_t *server, const char *host);
+/* ---- t307_lintproxy.c: rules that a proxy hides ---- */
+
+typedef void t307_lintproxy_fn(void *ctx, const char *code, const char *file,
+                               int line, const char *happens,
+                               const char *instead);
+
+void t307_lintproxy_look(apr_pool_t *pool, const t307_server_t *server,
+                         t307_lintproxy_fn *tell, void *ctx);
 
 #endif
