@@ -22,6 +22,7 @@ static void register_hooks(apr_pool_t *pool)
 
     (void)pool;
     ap_hook_check_config(m307_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(m307_dump_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
     m307_onerror_register();

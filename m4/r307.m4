@@ -85,6 +85,11 @@ AC_DEFUN([R307_PATH_APXS], [
   AS_IF([test -x "$HTTPD"], [AC_MSG_RESULT([$HTTPD])],
     [AC_MSG_RESULT([none at $HTTPD; the module builds, "make check" needs it])])
   AC_SUBST([HTTPD])
+
+  # What the command-line tool asks for the configuration: it knows httpd's
+  # environment.  httpd itself will do where there is none.
+  AC_PATH_PROGS([APACHECTL], [apachectl apache2ctl httpdctl], [$HTTPD],
+    [$r307_sbindir$PATH_SEPARATOR$PATH$PATH_SEPARATOR/usr/sbin])
 ])
 
 # R307_CHECK_HTTPD(MAJOR, MINOR, PATCH): the version comes from the headers we

@@ -292,6 +292,14 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
     return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
 }
 
+static inline void tell_chosen(const r307_request_t *req,
+                               const r307_match_t *match)
+{
+    if (req->server->chosen) {
+        req->server->chosen(req->ctx, match);
+    }
+}
+
 /* A candidate that asks for more than a path. Returns what scheme and host
  * come from, NULL when there is no more to be done. */
 static const r307_target_t * __attribute__((noinline)) consider_fully(
@@ -320,6 +328,7 @@ static const r307_target_t * __attribute__((noinline)) consider_fully(
     }
     if (match->target->kind == R307_TARGET_STOP
         || (match->site && match->site->local)) {
+        tell_chosen(req, match);
         end(out, R307_STOP, rule, NULL);
         return NULL;
     }
@@ -350,6 +359,7 @@ static inline void consider(r307_request_t *req, r307_match_t *match,
         note(req, rule, R307_STEP_SELF, out->location);
         return;
     }
+    tell_chosen(req, match);
     out->rule = rule;
 }
 

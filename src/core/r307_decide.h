@@ -61,6 +61,9 @@ typedef struct r307_host_t {
     const char *(*site_down)(void *ctx, const r307_site_t *site);
     /* Is trace to hear of rules for other hosts, too? NULL: no. */
     int (*thorough)(void *ctx);
+    /* The rule that decides, with its target, site and captures, good during
+     * the call; before the outcome is there. NULL: nobody listens. */
+    void (*chosen)(void *ctx, const r307_match_t *match);
 } r307_host_t;
 
 typedef struct r307_request_t {

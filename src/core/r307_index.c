@@ -328,6 +328,26 @@ const r307_index_t *r307_indexer_freeze(r307_indexer_t *ix, apr_pool_t *pool)
     return index;
 }
 
+/* Where a block's next record would have reached beyond it, zeros fill it. */
+r307_ref_t r307_index_next(const r307_index_t *index, r307_ref_t ref)
+{
+    const r307_record_t *rec = r307_index_record(index, ref);
+    apr_uint64_t at;
+
+    if (!rec) {
+        return 0;
+    }
+    at = ((apr_uint64_t)ref - 1) * 4 + sizeof *rec + rec->host_len
+        + rec->path_len + rec->target_len + rec->name_len;
+    at = (at + 3) & ~APR_UINT64_C(3);
+    rec = r307_index_record(index, (r307_ref_t)(at / 4 + 1));
+    if ((at & (BLOCK_SIZE - 1)) + sizeof *rec > BLOCK_SIZE
+        || (rec && rec->order == 0)) {
+        at = (at | (BLOCK_SIZE - 1)) + 1;
+    }
+    return at < index->info.records_len ? (r307_ref_t)(at / 4 + 1) : 0;
+}
+
 const char *r307_index_check(const r307_index_info_t *info,
                              apr_uint64_t records_room,
                              apr_uint64_t slots_room)

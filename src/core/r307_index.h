@@ -163,6 +163,11 @@ static inline const r307_record_t *r307_index_record(
         + rec->name_len > index->info.records_len ? NULL : rec;
 }
 
+/* The record behind that one, in the order in which they were added; 0
+ * behind the last. The first is 1. Only for indexes whose orders begin at 1
+ * (tables). */
+r307_ref_t r307_index_next(const r307_index_t *index, r307_ref_t ref);
+
 static inline const char *r307_record_host(const r307_record_t *rec)
 {
     return (const char *)(rec + 1);

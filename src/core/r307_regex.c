@@ -98,6 +98,14 @@ const r307_literal_t *r307_regex_literal(const r307_regex_t *re)
     return &re->literal;
 }
 
+int r307_regex_is_anchored(const r307_regex_t *re)
+{
+    uint32_t options = 0;
+
+    pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
+    return (options & PCRE2_ANCHORED) != 0;
+}
+
 int r307_regex_groups(const r307_regex_t *re)
 {
     return (int)re->groups;

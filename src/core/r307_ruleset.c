@@ -66,6 +66,23 @@ const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i)
     return APR_ARRAY_IDX(set->rules, i, const r307_rule_t *);
 }
 
+const r307_index_t *r307_ruleset_index(const r307_ruleset_t *set)
+{
+    return set->index;
+}
+
+r307_order_t r307_ruleset_order(const r307_ruleset_t *set)
+{
+    return set->order;
+}
+
+const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
+                                     const r307_record_t *rec,
+                                     apr_pool_t *pool)
+{
+    return set->make(set->ctx, rec, pool);
+}
+
 /* ---- freezing ---- */
 
 static const char *key_of(const r307_rule_t *rule)

@@ -110,7 +110,9 @@ r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
 struct m307_source_t;
 void m307_config_add_source(const cmd_parms *cmd, m307_rules_t *rules,
                             struct m307_source_t *source);
-/* Freeze all sets of the configuration. */
+/* All sets of the configuration but those of .htaccess; r307_ruleset_t *. */
+apr_array_header_t *m307_config_sets(apr_pool_t *pconf);
+/* Freeze all of them. */
 void m307_config_freeze(apr_pool_t *pconf);
 
 /* httpd reads .htaccess into the request's pool. */
@@ -136,6 +138,16 @@ const char *m307_judge_rule(apr_pool_t *pool, const m307_server_conf_t *conf,
 /* m307_check.c: check_config, when all directives have been read */
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s);
+
+/* m307_dump.c: `httpd -t -D DUMP_REDIRECT307` */
+/* Keep what a rule was written as, if it will be wanted. */
+void m307_dump_note_rule(const cmd_parms *cmd, const r307_rule_spec_t *spec);
+/* test_config */
+void m307_dump_config(apr_pool_t *pconf, server_rec *s);
+
+/* m307_lint.c: check_config, when rules are frozen; says something in
+ * configtest only */
+void m307_lint_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
 
 /* m307_expr.c: httpd expressions for the core */
 /* r307_rule_env_t.compile_expr. ctx: M307_EXPR_* */

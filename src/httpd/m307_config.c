@@ -56,15 +56,14 @@ int m307_config_regex_flags(int jit)
     return flags;
 }
 
-/* Sets to be frozen; r307_ruleset_t *. */
-static apr_array_header_t *all_sets(apr_pool_t *pconf)
+apr_array_header_t *m307_config_sets(apr_pool_t *pconf)
 {
     return m307_config_list(pconf, "mod_redirect307:sets");
 }
 
 void m307_config_freeze(apr_pool_t *pconf)
 {
-    const apr_array_header_t *sets = all_sets(pconf);
+    const apr_array_header_t *sets = m307_config_sets(pconf);
     int i;
 
     for (i = 0; i < sets->nelts; i++) {
@@ -89,7 +88,7 @@ r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
         rules->last = link;
     }
     if (!m307_config_in_htaccess(cmd)) {
-        APR_ARRAY_PUSH(all_sets(cmd->server->process->pconf),
+        APR_ARRAY_PUSH(m307_config_sets(cmd->server->process->pconf),
                        r307_ruleset_t *) = rules->own;
     }
     return rules->own;

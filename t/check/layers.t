@@ -11,7 +11,7 @@ sub object_of {
     my ($source) = @_;
     my ($dir, $name) = $source =~ m{^(.*)/([^/]+)\.c$};
     my @found = grep { -e } map { glob builddir() . "/$dir/${_}$name.o" }
-                    ('.libs/', '.libs/*-', '');
+                    ('.libs/', '.libs/*-', '', '*-');
     return @found == 1 ? $found[0] : undef;
 }
 
