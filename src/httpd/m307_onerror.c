@@ -14,7 +14,7 @@
 #include "apr_strings.h"
 #include "http_connection.h"
 
-static const char filter_name[] = "REDIRECT307_ONERROR";
+static ap_filter_rec_t *handle; /* set when the module is registered */
 
 /* ---- the directive ---- */
 
@@ -141,7 +141,7 @@ static m307_onerror_t *watch(request_rec *r, request_rec *failed)
     m307_onerror_t *state = apr_pcalloc(r->pool, sizeof *state);
 
     state->failed = failed;
-    ap_add_output_filter(filter_name, state, r, r->connection);
+    ap_add_output_filter_handle(handle, state, r, r->connection);
     return state;
 }
 
@@ -187,6 +187,6 @@ int m307_onerror_insert_error(request_rec *r)
 
 void m307_onerror_register(void)
 {
-    ap_register_output_filter(filter_name, look, NULL,
-                              M307_ONERROR_FILTER_TYPE);
+    handle = ap_register_output_filter("REDIRECT307_ONERROR", look, NULL,
+                                       M307_ONERROR_FILTER_TYPE);
 }
