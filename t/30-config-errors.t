@@ -90,8 +90,11 @@ for my $row (R307::Table::read_table('configtest-warnings.tsv')) {
     report("configtest: $row->{name}", $message, @wrong);
 }
 
-# Those of geography are provoked by t/95-geo.t.
-for my $row (R307::Table::read_table('geo-config.tsv')) {
+# Those of geography are provoked by t/95-geo.t, those of sites' health by
+# t/76-health.t.
+for my $row (map { R307::Table::read_table($_) }
+             'geo-config.tsv',
+             'health-config.tsv') {
     my $text = join "\t", map { $_ // '' } values %$row;
     $seen{$_} = 1 for $text =~ /(R307-0[123]\d\d)/g;
 }

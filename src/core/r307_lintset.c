@@ -281,15 +281,18 @@ void r307_lint_order(r307_lint_t *lint, const r307_ruleset_t *set,
         look_through(lint, set, rule, order);
         return;
     }
-    if (!r307_walk_begin(&walk, index, r307_ruleset_order(set),
-                         some_host(lint->pool, rule), at, strlen(at),
-                         lint->pool)) {
+    walk.host = some_host(lint->pool, rule);
+    walk.uri = at;
+    walk.uri_len = strlen(at);
+    walk.pool = lint->pool;
+    if (!r307_walk_begin(&walk, index)) {
         return;
     }
-    for (i = 0; i < LOOK_MAX && (rec = r307_walk_next(&walk)) != NULL; i++) {
+    for (i = 0; i < LOOK_MAX; i++) {
         const r307_rule_t *front;
-        if (rec->order == order) {
-            return;             /* the rule itself */
+        rec = r307_walk_next(&walk, r307_ruleset_order(set));
+        if (!rec || rec->order == order) {
+            return;             /* the end, or the rule itself */
         }
         front = r307_ruleset_rule(set, rec, lint->pool);
         if (is_shadow(front, rule, at)) {

@@ -207,7 +207,7 @@ static apr_status_t compile_path(const r307_rule_env_t *env,
         set_path(env->pool, rule->path, rule);
         return rv;
     }
-    if (rule->kind == R307_RULE_SECTION) {
+    if (rule->kind == R307_RULE_SECTION || rule->kind == R307_RULE_ANY) {
         return APR_SUCCESS;
     }
     if (r307_rule_is_status_word(rule->path)) {
@@ -260,6 +260,22 @@ static apr_status_t parse_plain(const r307_rule_env_t *env,
         : r307_options_apply(env, rule, spec->noptions, spec->options, err);
 }
 
+/* Options may have added conditions of their own. */
+static apr_status_t add_statuses(const r307_rule_env_t *env,
+                                 const char *words, r307_rule_t *rule,
+                                 r307_error_t *err)
+{
+    r307_conditions_t *when = apr_pcalloc(env->pool, sizeof *when);
+    r307_statuses_t *statuses = apr_palloc(env->pool, sizeof *statuses);
+
+    if (rule->when) {
+        *when = *rule->when;
+    }
+    when->statuses = statuses;
+    rule->when = when;
+    return r307_statuses_parse(words, statuses, err);
+}
+
 apr_status_t r307_rule_create(const r307_rule_env_t *env,
                               const r307_rule_spec_t *spec,
                               r307_rule_t **out, r307_error_t *err)
@@ -278,6 +294,9 @@ apr_status_t r307_rule_create(const r307_rule_env_t *env,
     if (rv == APR_SUCCESS) {
         rv = spec->geo ? parse_geo(env, spec, rule, err)
                        : parse_plain(env, spec, rule, err);
+    }
+    if (rv == APR_SUCCESS && spec->statuses) {
+        rv = add_statuses(env, spec->statuses, rule, err);
     }
     if (rv == APR_SUCCESS) {
         rule->nearest = leads_to_nearest(rule);

@@ -35,6 +35,10 @@ int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     int result = m307_geo_check_all(pconf, ptemp, s);
 
     (void)plog;
+    if (m307_health_check_all(pconf, ptemp) != OK) {
+        result = HTTP_INTERNAL_SERVER_ERROR;
+    }
+    m307_filters_hook(pconf, s);
     if (m307_table_open_all(pconf, ptemp, s) != OK) {
         result = HTTP_INTERNAL_SERVER_ERROR;
     }

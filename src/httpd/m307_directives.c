@@ -6,6 +6,7 @@
  *
  * An error is returned as a sentence; httpd puts file and line before it.
  */
+#include "httpd/m307_onerror.h"
 #include "httpd/m307_table.h"
 
 #include "core/r307_authority.h"
@@ -20,7 +21,8 @@ static m307_rules_t *rules_here(cmd_parms *cmd, void *dir)
                      : &m307_config_server(cmd->server)->rules;
 }
 
-static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
+const char *m307_directives_add_rule(cmd_parms *cmd, m307_rules_t *rules,
+                                     r307_rule_spec_t *spec)
 {
     int htaccess = m307_config_in_htaccess(cmd);
     r307_rule_env_t env = { cmd->pool,
@@ -49,11 +51,16 @@ static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
             return error;
         }
     }
-    r307_ruleset_add(m307_config_own_set(cmd, rules_here(cmd, dir)), rule);
-    if (!htaccess) {
+    r307_ruleset_add(m307_config_own_set(cmd, rules), rule);
+    if (!htaccess && spec->kind != R307_RULE_ANY) {
         m307_dump_note_rule(cmd, spec);
     }
     return NULL;
+}
+
+static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
+{
+    return m307_directives_add_rule(cmd, rules_here(cmd, dir), spec);
 }
 
 /* How many of the words come before the options. */
@@ -303,9 +310,15 @@ const command_rec m307_directives[] = {
                     RSRC_CONF, "addresses of the peers whose geo headers are "
                     "believed, or all"),
     AP_INIT_TAKE_ARGV("Redirect307Site", m307_geo_add_site, NULL, RSRC_CONF,
-                      "name URL [at=lat,lon] [serves=selector,...] [local]"),
+                      "name URL [at=lat,lon] [serves=selector,...] "
+                      "[while=expr] [balancer=name] [local]"),
     AP_INIT_FLAG("Redirect307Relative", set_relative, NULL, OR_FILEINFO,
                  "On: send a target that is a path as it is"),
+    AP_INIT_TAKE1("Redirect307Upgrade", m307_upgrade_set, NULL, OR_FILEINFO,
+                  "Off, Unsafe or All: whose 302 and 301 become 307 and "
+                  "308"),
+    AP_INIT_TAKE_ARGV("Redirect307CORS", m307_cors_set, NULL, OR_FILEINFO,
+                      "origin...|*|Off [max-age=seconds] [credentials]"),
     AP_INIT_FLAG("Redirect307Inherit", set_inherit, NULL, OR_FILEINFO,
                  "Off: rules of the enclosing context do not apply"),
     AP_INIT_TAKE1("Redirect307Drain", set_drain, NULL, RSRC_CONF,
@@ -326,5 +339,11 @@ const command_rec m307_directives[] = {
                   "bytes that a rule file may have at most"),
     AP_INIT_FLAG("Redirect307FileOutside", set_file_outside, NULL, RSRC_CONF,
                  "On: rule files may lie outside of their directory"),
+    AP_INIT_TAKE_ARGV("Redirect307OnError", m307_onerror_add, NULL,
+                      OR_FILEINFO, "STATUS[,STATUS|5xx...] target "
+                      "[option...]"),
+    AP_INIT_TAKE12("Redirect307LoopGuard", m307_loopguard_set, NULL,
+                   OR_FILEINFO, "Off, query[:NAME] or cookie[:NAME] [domain]: "
+                   "how a request is known that was sent on already"),
     { NULL }
 };

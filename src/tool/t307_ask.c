@@ -30,7 +30,6 @@ static void fill_request(t307_ask_t *ask)
     core->site_fields = r307_site_fields(core->sites);
     core->server = &t307_host_callbacks;
     core->ctx = ask;
-    core->thorough = 1;
     ask->self.scheme = ask->url.scheme;
     ask->self.host = ask->url.host;
     ask->self.port = ask->url.port;

@@ -229,6 +229,31 @@ static void chosen(void *ctx, const r307_match_t *match)
     }
 }
 
+/* Rules for other hosts are of interest, too. */
+static int thorough(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
+/* ---- sites ---- */
+
+/* Whether a site serves is asked by the minute; here it is assumed. */
+static const char *site_down(void *ctx, const r307_site_t *site)
+{
+    t307_ask_t *ask = ctx;
+    const char *what = apr_pstrcat(ask->pool, "site:", site->name, NULL);
+    const char *value = apr_table_get(ask->given->assumed, what);
+    int down = value && strcasecmp(value, "false") == 0;
+
+    t307_host_note(ask->notes, apr_psprintf(
+        ask->pool, "the site %s is taken to be %s%s", site->name,
+        down ? "down" : "up", value ? ", as --assume says"
+        : apr_pstrcat(ask->pool, "; --assume ", what, "=false for the other "
+                      "case", NULL)));
+    return down ? "it is assumed to be down" : NULL;
+}
+
 /* ---- the visitor ---- */
 
 static const char *env(void *ctx, const char *name)
@@ -355,5 +380,5 @@ static apr_uint32_t draw(void *ctx)
 
 const r307_host_t t307_host_callbacks = {
     self, base, eval_bool, eval_string, current, trace, facts, sticky, draw,
-    chosen
+    site_down, thorough, chosen
 };
