@@ -351,9 +351,6 @@ static inline void consider(r307_request_t *req, r307_match_t *match,
         return;
     }
     out->rule = rule;
-    if (req->server->chosen) {
-        req->server->chosen(req->ctx, match);
-    }
 }
 
 static inline __attribute__((always_inline))
@@ -402,6 +399,53 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                 req->asked && r307_chain_holds(req->asked, chain), out);
         }
     }
+}
+
+/* ---- once more ---- */
+
+static int is_rule(const r307_rule_t *a, const r307_rule_t *b)
+{
+    return a == b || (a->line == b->line && strcmp(a->file, b->file) == 0);
+}
+
+/* Look for the rule among the candidates of one set. */
+static int find_again(r307_request_t *req, r307_search_t *search,
+                      const r307_rule_t *rule, r307_match_t *match)
+{
+    r307_decision_t ignored;
+
+    while (r307_search_next(search, match) == APR_SUCCESS) {
+        if (is_rule(match->rule, rule)) {
+            match->target = match->rule->target;
+            match->site = NULL;
+            (void)consider_fully(req, match, &ignored);
+            return match->target != NULL;
+        }
+    }
+    return 0;
+}
+
+int r307_decide_match(r307_request_t *req, const r307_chain_t *chain,
+                      const r307_rule_t *rule, r307_match_t *match)
+{
+    r307_search_t search;
+    int found = 0;
+
+    r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
+                     req->server->thorough, req->ctx, &req->scratch,
+                     req->pool);
+    for (; chain && !found; chain = chain->next) {
+        const r307_ruleset_t *set = chain->set;
+        const char *reason;
+
+        if ((!chain->changing
+             || req->server->current(req->ctx, chain->changing, &set,
+                                     &reason) == APR_SUCCESS)
+            && set && r307_search_begin(&search, set)) {
+            found = find_again(req, &search, rule, match);
+        }
+    }
+    return found;
 }
 
 int r307_decide_cache(const r307_rule_t *rule, apr_time_t now)

@@ -209,24 +209,15 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                   const char *detail)
 {
     t307_ask_t *ask = ctx;
-    t307_step_t *told = apr_array_push(ask->steps);
+    t307_step_t *told;
 
+    if (ask->replays) {
+        return;                 /* told the first time */
+    }
+    told = apr_array_push(ask->steps);
     told->rule = rule;
     told->step = step;
     told->detail = detail ? apr_pstrdup(ask->pool, detail) : NULL;
-}
-
-static void chosen(void *ctx, const r307_match_t *match)
-{
-    t307_ask_t *ask = ctx;
-
-    ask->has_match = 1;
-    ask->match = *match;
-    if (match->rule->kind == R307_RULE_REGEX) {
-        ask->match.captures.at = apr_pmemdup(
-            ask->pool, match->captures.at, (apr_size_t)match->captures.count
-            * 2 * sizeof *match->captures.at);
-    }
 }
 
 /* Rules for other hosts are of interest, too. */
@@ -380,5 +371,5 @@ static apr_uint32_t draw(void *ctx)
 
 const r307_host_t t307_host_callbacks = {
     self, base, eval_bool, eval_string, current, trace, facts, sticky, draw,
-    site_down, thorough, chosen
+    site_down, thorough
 };
