@@ -168,6 +168,7 @@ RegexDefaultOptions +ICASE
 <VirtualHost *:@PORT@>
     ServerName second.test
     Redirect307Inherit Off
+    Redirect307OnError 503 https://t.example
     Redirect307GeoFrom cloudflare
     Redirect307TrustedProxy 127.0.0.0/8
     Redirect307Geo /g DE,AT=https://t.example/de default=-
@@ -193,6 +194,7 @@ report("the dump: $_->[0]", $dump =~ /$_->[1]/m ? () : "not in $dump") for (
     ['location', qr{^  \@section Location /loc $at\n    \* https://t\.example/loc $at}m],
     ['section in a section', qr{^    \@section If "-n %\{HTTP:X\}" $at\n      \* https://t\.example/if $at}m],
     ['use', qr{^  \@Redirect307Use tab $at}m],
+    ['errors', qr{^  \@Redirect307OnError 503 https://t\.example $at}m],
     ['inherit', qr{^  \@Redirect307Inherit Off $at}m],
     ['geo', qr{^  /g geo DE,AT=https://t\.example/de default=- $at}m],
     ['proxy', qr{^  \@proxied /app$}m],

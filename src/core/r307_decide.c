@@ -292,14 +292,6 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
     return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
 }
 
-static inline void tell_chosen(const r307_request_t *req,
-                               const r307_match_t *match)
-{
-    if (req->server->chosen) {
-        req->server->chosen(req->ctx, match);
-    }
-}
-
 /* A candidate that asks for more than a path. Returns what scheme and host
  * come from, NULL when there is no more to be done. */
 static const r307_target_t * __attribute__((noinline)) consider_fully(
@@ -328,7 +320,6 @@ static const r307_target_t * __attribute__((noinline)) consider_fully(
     }
     if (match->target->kind == R307_TARGET_STOP
         || (match->site && match->site->local)) {
-        tell_chosen(req, match);
         end(out, R307_STOP, rule, NULL);
         return NULL;
     }
@@ -359,7 +350,6 @@ static inline void consider(r307_request_t *req, r307_match_t *match,
         note(req, rule, R307_STEP_SELF, out->location);
         return;
     }
-    tell_chosen(req, match);
     out->rule = rule;
 }
 
@@ -409,6 +399,53 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                 req->asked && r307_chain_holds(req->asked, chain), out);
         }
     }
+}
+
+/* ---- once more ---- */
+
+static int is_rule(const r307_rule_t *a, const r307_rule_t *b)
+{
+    return a == b || (a->line == b->line && strcmp(a->file, b->file) == 0);
+}
+
+/* Look for the rule among the candidates of one set. */
+static int find_again(r307_request_t *req, r307_search_t *search,
+                      const r307_rule_t *rule, r307_match_t *match)
+{
+    r307_decision_t ignored;
+
+    while (r307_search_next(search, match) == APR_SUCCESS) {
+        if (is_rule(match->rule, rule)) {
+            match->target = match->rule->target;
+            match->site = NULL;
+            (void)consider_fully(req, match, &ignored);
+            return match->target != NULL;
+        }
+    }
+    return 0;
+}
+
+int r307_decide_match(r307_request_t *req, const r307_chain_t *chain,
+                      const r307_rule_t *rule, r307_match_t *match)
+{
+    r307_search_t search;
+    int found = 0;
+
+    r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
+                     req->server->thorough, req->ctx, &req->scratch,
+                     req->pool);
+    for (; chain && !found; chain = chain->next) {
+        const r307_ruleset_t *set = chain->set;
+        const char *reason;
+
+        if ((!chain->changing
+             || req->server->current(req->ctx, chain->changing, &set,
+                                     &reason) == APR_SUCCESS)
+            && set && r307_search_begin(&search, set)) {
+            found = find_again(req, &search, rule, match);
+        }
+    }
+    return found;
 }
 
 int r307_decide_cache(const r307_rule_t *rule, apr_time_t now)

@@ -61,9 +61,6 @@ typedef struct r307_host_t {
     const char *(*site_down)(void *ctx, const r307_site_t *site);
     /* Is trace to hear of rules for other hosts, too? NULL: no. */
     int (*thorough)(void *ctx);
-    /* The rule that decides, with its target, site and captures, good during
-     * the call; before the outcome is there. NULL: nobody listens. */
-    void (*chosen)(void *ctx, const r307_match_t *match);
 } r307_host_t;
 
 typedef struct r307_request_t {
@@ -110,6 +107,15 @@ typedef struct r307_decision_t {
 /* First rule of the chain whose path and conditions hold. */
 void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                  r307_decision_t *out);
+
+/*
+ * How the rule of a decision matched, for somebody who explains it: target,
+ * site, remainder, captures. The chain is asked once more, with all callbacks,
+ * so that deciding need not keep it. Captures are good until the next match. 0
+ * when the rule is not found, or has no target for this request.
+ */
+int r307_decide_match(r307_request_t *req, const r307_chain_t *chain,
+                      const r307_rule_t *rule, r307_match_t *match);
 
 /*
  * Seconds that the answer of a rule may be cached, R307_CACHE_NO_STORE or

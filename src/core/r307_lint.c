@@ -26,7 +26,8 @@ const char *r307_lint_path(apr_pool_t *pool, const r307_rule_t *rule)
     case R307_RULE_REGEX:
         return apr_pstrcat(pool, "~", rule->path, NULL);
     case R307_RULE_SECTION:
-        return "(the section)";
+    case R307_RULE_ANY:
+        return "(every path)";
     default:
         return apr_pstrmemdup(pool, rule->path, rule->path_len);
     }

@@ -291,11 +291,8 @@ void r307_lint_order(r307_lint_t *lint, const r307_ruleset_t *set,
     }
     for (i = 0; i < LOOK_MAX; i++) {
         rec = r307_walk_next(&walk, r307_ruleset_order(set));
-        if (!rec) {
-            return;
-        }
-        if (rec->order == order) {
-            return;             /* the rule itself */
+        if (!rec || rec->order == order) {
+            return;             /* the end, or the rule itself */
         }
         front = r307_ruleset_rule(set, rec, lint->pool);
         if (is_shadow(front, rule, at)) {

@@ -52,7 +52,7 @@ const char *m307_directives_add_rule(cmd_parms *cmd, m307_rules_t *rules,
         }
     }
     r307_ruleset_add(m307_config_own_set(cmd, rules), rule);
-    if (!htaccess && !spec->statuses) {
+    if (!htaccess && spec->kind != R307_RULE_ANY) {
         m307_dump_note_rule(cmd, spec);
     }
     return NULL;

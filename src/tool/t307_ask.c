@@ -74,6 +74,27 @@ static void decide_once(t307_ask_t *ask)
     r307_decide(&ask->core, scope->directories, &ask->decision);
 }
 
+/* How the rule matched: its chain is one of the three. */
+static void find_match(t307_ask_t *ask)
+{
+    const r307_chain_t *chains[3] = { ask->scope.sections, ask->scope.server,
+                                      ask->scope.directories };
+    r307_captures_t *captures = &ask->match.captures;
+    int i;
+
+    ask->replays = 1;
+    for (i = 0; i < 3 && ask->decision.rule && !ask->has_match; i++) {
+        ask->has_match = r307_decide_match(&ask->core, chains[i],
+                                           ask->decision.rule, &ask->match);
+    }
+    ask->replays = 0;
+    if (ask->has_match && ask->match.rule->kind == R307_RULE_REGEX) {
+        captures->at = apr_pmemdup(ask->pool, captures->at,
+                                   (apr_size_t)captures->count * 2
+                                   * sizeof *captures->at);
+    }
+}
+
 /* What was said of the rule, or false. */
 static void assume(t307_ask_t *ask, const r307_rule_t *rule)
 {
@@ -129,6 +150,7 @@ void t307_ask_decide(t307_ask_t *ask)
         }
         assume(ask, ask->decision.rule);
     }
+    find_match(ask);
 }
 
 /* ---- the answer ---- */

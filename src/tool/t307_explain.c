@@ -28,8 +28,8 @@ static const apr_getopt_option_t options[] = {
     { "at", OPT_AT, 1, "TIME: when, as 2026-12-01T08:00:00Z; now without "
       "it" },
     { "env", OPT_ENV, 1, "NAME=VALUE: a variable of httpd's" },
-    { "assume", OPT_ASSUME, 1, "RULE=true or false: the rule's expr=; or "
-      "'%{...}=text'" },
+    { "assume", OPT_ASSUME, 1, "RULE=true or false: the rule's expr=; "
+      "site:NAME=false: it is down; '%{...}=text': a value" },
     { "json", OPT_JSON, 0, "one JSON array for all URLs" },
     { NULL, 0, 0, NULL }
 };

@@ -33,7 +33,7 @@ static const char *target_text(apr_pool_t *pool, const r307_target_t *t)
 
 const char *t307_explain_rule(apr_pool_t *pool, const r307_rule_t *rule)
 {
-    const char *path = rule->kind == R307_RULE_SECTION ? "(the section)"
+    const char *path = !rule->path ? "(the section)"
         : rule->kind == R307_RULE_REGEX
           ? apr_pstrcat(pool, "~", rule->path, NULL)
         : apr_pstrmemdup(pool, rule->path, rule->path_len);

@@ -209,24 +209,40 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                   const char *detail)
 {
     t307_ask_t *ask = ctx;
-    t307_step_t *told = apr_array_push(ask->steps);
+    t307_step_t *told;
 
+    if (ask->replays) {
+        return;                 /* told the first time */
+    }
+    told = apr_array_push(ask->steps);
     told->rule = rule;
     told->step = step;
     told->detail = detail ? apr_pstrdup(ask->pool, detail) : NULL;
 }
 
-static void chosen(void *ctx, const r307_match_t *match)
+/* Rules for other hosts are of interest, too. */
+static int thorough(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
+/* ---- sites ---- */
+
+/* Whether a site serves is asked by the minute; here it is assumed. */
+static const char *site_down(void *ctx, const r307_site_t *site)
 {
     t307_ask_t *ask = ctx;
+    const char *what = apr_pstrcat(ask->pool, "site:", site->name, NULL);
+    const char *value = apr_table_get(ask->given->assumed, what);
+    int down = value && strcasecmp(value, "false") == 0;
 
-    ask->has_match = 1;
-    ask->match = *match;
-    if (match->rule->kind == R307_RULE_REGEX) {
-        ask->match.captures.at = apr_pmemdup(
-            ask->pool, match->captures.at, (apr_size_t)match->captures.count
-            * 2 * sizeof *match->captures.at);
-    }
+    t307_host_note(ask->notes, apr_psprintf(
+        ask->pool, "the site %s is taken to be %s%s", site->name,
+        down ? "down" : "up", value ? ", as --assume says"
+        : apr_pstrcat(ask->pool, "; --assume ", what, "=false for the other "
+                      "case", NULL)));
+    return down ? "it is assumed to be down" : NULL;
 }
 
 /* ---- the visitor ---- */
@@ -353,14 +369,7 @@ static apr_uint32_t draw(void *ctx)
     return 0;
 }
 
-static int always(void *ctx)
-{
-    (void)ctx;
-    return 1;
-}
-
-/* Whether a site is down only the server knows: here all can be used. */
 const r307_host_t t307_host_callbacks = {
     self, base, eval_bool, eval_string, current, trace, facts, sticky, draw,
-    NULL, always, chosen
+    site_down, thorough
 };

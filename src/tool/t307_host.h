@@ -61,6 +61,7 @@ typedef struct t307_ask_t {
     int relative;
     apr_hash_t *exprs;          /* expression -> "" or "1" */
     const void *undecided;
+    int replays;                /* the rule is being looked for again */
 } t307_ask_t;
 
 /* ---- t307_host.c ---- */

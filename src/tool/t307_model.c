@@ -37,6 +37,7 @@ void t307_model_init_place(t307_place_t *place, apr_pool_t *pool)
 {
     memset(place, 0, sizeof *place);
     place->written = apr_array_make(pool, 0, sizeof(t307_written_t));
+    place->others = apr_array_make(pool, 0, sizeof(const char *));
     place->sources = apr_array_make(pool, 0, sizeof(t307_source_t *));
     place->engine = T307_ENGINE_UNSET;
     place->relative = -1;

@@ -51,6 +51,8 @@ typedef struct t307_place_t {
     r307_chain_t *last;
     apr_array_header_t *written;    /* t307_written_t */
     apr_array_header_t *sources;    /* t307_source_t *: used here */
+    apr_array_header_t *others;     /* const char *: directives here that
+                                     * the tool does not look at */
     int cut;                    /* Redirect307Inherit Off */
     t307_engine_t engine;
     int relative;               /* 0, 1, or -1 */

@@ -122,7 +122,7 @@ static const t307_section_t *section_at(const t307_server_t *server, int i)
 static int is_empty(const t307_place_t *place)
 {
     return !place->chain && !place->cut && place->relative < 0
-           && place->engine == T307_ENGINE_UNSET;
+           && place->engine == T307_ENGINE_UNSET && !place->others->nelts;
 }
 
 /* Sections of the main server come before those of a virtual host. */
@@ -227,6 +227,29 @@ static void tell_open(picker_t *p, const t307_section_t *s, void *ctx)
     }
 }
 
+static void tell_others(picker_t *p, const t307_place_t *place)
+{
+    apr_array_cat(p->out->open, place->others);
+}
+
+/* Directives of these kinds hold for the server, its main server, and the
+ * sections that are in use. */
+static void tell_all_others(picker_t *p)
+{
+    const t307_server_t *first = APR_ARRAY_IDX(p->model->servers, 0,
+                                               t307_server_t *);
+    int i;
+
+    tell_others(p, &p->server->place);
+    if (first != p->server) {
+        tell_others(p, &first->place);
+    }
+    for (i = 0; i < p->out->used->nelts; i++) {
+        tell_others(p, &APR_ARRAY_IDX(p->out->used, i,
+                                      const t307_section_t *)->place);
+    }
+}
+
 /* ---- .htaccess ---- */
 
 static int may_override(picker_t *p, const char *dir)
@@ -322,5 +345,6 @@ void t307_scope_find(apr_pool_t *pool, const t307_model_t *model,
     out->late_engine = late.engine;
     out->late_relative = late.relative;
     each_section(&p, tell_open, NULL);
+    tell_all_others(&p);
     tell_htaccess(&p);
 }

@@ -17,6 +17,7 @@ typedef struct setting_t {
     t307_server_t *server;
     const t307_section_t *section;
     t307_place_t *place;
+    const char *name;
     int nwords;
     const char *const *words;
     const char *file;
@@ -137,7 +138,8 @@ static apr_status_t add_trusted(setting_t *s)
 
 static apr_status_t add_site(setting_t *s)
 {
-    r307_rule_env_t env = { s->model->pool, 0, t307_model_take_expr, NULL };
+    r307_rule_env_t env = { s->model->pool, s->model->regex_flags,
+                            t307_model_take_expr, NULL };
     r307_site_t *site;
     apr_status_t rv = r307_site_parse(&env, s->nwords, s->words, &site,
                                       s->err);
@@ -190,6 +192,18 @@ static apr_status_t use_file(setting_t *s)
     return APR_SUCCESS;
 }
 
+/* What acts on answers that somebody else makes, or on preflights, is not
+ * decided here, and has to be named. */
+static apr_status_t note_other(setting_t *s)
+{
+    if (s->nwords == 0 || strcasecmp(s->words[0], "off") != 0) {
+        APR_ARRAY_PUSH(s->place->others, const char *) =
+            apr_psprintf(s->model->pool, "%s at %s:%d", s->name, s->file,
+                         s->line);
+    }
+    return APR_SUCCESS;
+}
+
 apr_status_t t307_settings_apply(t307_model_t *model, t307_server_t *server,
                                  const t307_section_t *section,
                                  t307_place_t *place, const char *name,
@@ -209,10 +223,13 @@ apr_status_t t307_settings_apply(t307_model_t *model, t307_server_t *server,
         { "Redirect307TrustedProxy", add_trusted },
         { "Redirect307Site", add_site },
         { "Redirect307Use", use_tables },
-        { "Redirect307File", use_file }
+        { "Redirect307File", use_file },
+        { "Redirect307OnError", note_other },
+        { "Redirect307Upgrade", note_other },
+        { "Redirect307CORS", note_other }
     };
-    setting_t s = { model, server, section, place, nwords, words, file, line,
-                    err };
+    setting_t s = { model, server, section, place, name, nwords, words, file,
+                    line, err };
     apr_size_t i;
 
     for (i = 0; i < sizeof settings / sizeof settings[0]; i++) {
