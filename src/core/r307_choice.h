@@ -11,6 +11,7 @@
 typedef struct r307_choice_t {
     const apr_array_header_t *selectors;    /* r307_selector_t */
     const r307_target_t *target;
+    const char *written;        /* the selectors */
 } r307_choice_t;
 
 /* Choices of one rule: more would be a table. */

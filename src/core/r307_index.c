@@ -45,7 +45,7 @@ static apr_uint64_t hash_path(const char *path, apr_size_t len)
 
 /* Records are gathered in blocks, so that growing never copies them. */
 #define BLOCK_BITS 22
-#define BLOCK_SIZE ((apr_size_t)1 << BLOCK_BITS)
+#define BLOCK_SIZE ((apr_size_t)R307_INDEX_BLOCK)
 #define BLOCKS_MAX 4096         /* 16 GiB */
 
 struct r307_indexer_t {
@@ -326,6 +326,33 @@ const r307_index_t *r307_indexer_freeze(r307_indexer_t *ix, apr_pool_t *pool)
     index->records = block;
     index->slots = (const r307_slot_t *)(block + len);
     return index;
+}
+
+const r307_record_t *r307_index_next(const r307_index_t *index,
+                                     r307_ref_t *at)
+{
+    for (;;) {
+        apr_uint64_t offset = ((apr_uint64_t)*at - 1) * 4;
+        apr_uint64_t left = R307_INDEX_BLOCK - offset % R307_INDEX_BLOCK;
+        const r307_record_t *rec;
+
+        if (left >= sizeof *rec) {
+            rec = r307_index_record(index, *at);
+            if (!rec) {
+                return NULL;
+            }
+            if (rec->order) {
+                *at += (r307_ref_t)((sizeof *rec + rec->host_len
+                                     + rec->path_len + rec->target_len
+                                     + rec->name_len + 3) / 4);
+                return rec;
+            }
+        }
+        if (offset + left >= index->info.records_len) {
+            return NULL;
+        }
+        *at += (r307_ref_t)(left / 4);
+    }
 }
 
 const char *r307_index_check(const r307_index_info_t *info,

@@ -1,0 +1,197 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns what is remembered of a server's activity. Must not know requests.
+ * Called by the server side when a decision is answered, and by reports.
+ */
+#include "core/r307_activity.h"
+
+#include <string.h>
+
+/* A note that has been in writing for so many others was left by a process
+ * that died. */
+#define ABANDONED (R307_RECENT * 4)
+
+const char *r307_activity_total_name(r307_total_t total)
+{
+    static const char *const names[] = {
+        "redirects", "stops", "dry_runs", "refused", "failed", "uncounted"
+    };
+
+    return names[total];
+}
+
+void r307_activity_init(r307_activity_t *activity, apr_time_t now)
+{
+    activity->version = R307_ACTIVITY_VERSION;
+    activity->size = sizeof *activity;
+    activity->started = (apr_uint64_t)apr_time_sec(now);
+}
+
+int r307_activity_check(const r307_activity_t *activity)
+{
+    return activity->version == R307_ACTIVITY_VERSION
+           && activity->size == sizeof *activity;
+}
+
+/* Count in the lower half of a number whose upper half says what is being
+ * counted; begin anew when that has changed. Returns the count before. */
+static apr_uint32_t count_for(apr_uint64_t *word, apr_uint32_t what)
+{
+    apr_uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    for (;;) {
+        apr_uint64_t new = old >> 32 == what
+            ? old + 1 : (apr_uint64_t)what << 32 | 1;
+        if (__atomic_compare_exchange_n(word, &old, new, 1, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED)) {
+            return (apr_uint32_t)new - 1;
+        }
+    }
+}
+
+/* A request that began long ago must not push a later minute out. */
+void r307_activity_tick(r307_activity_t *activity, apr_uint32_t seconds)
+{
+    apr_uint32_t minute = seconds / 60;
+    apr_uint64_t *word = &activity->minutes[minute % R307_MINUTES];
+
+    if (__atomic_load_n(word, __ATOMIC_RELAXED) >> 32 <= minute) {
+        count_for(word, minute);
+    }
+}
+
+apr_uint32_t r307_activity_minute(const r307_activity_t *activity,
+                                  apr_uint32_t minute)
+{
+    apr_uint64_t word =
+        __atomic_load_n(&activity->minutes[minute % R307_MINUTES],
+                        __ATOMIC_RELAXED);
+
+    return word >> 32 == minute ? (apr_uint32_t)word : 0;
+}
+
+int r307_activity_gate(r307_activity_t *activity, apr_uint32_t seconds)
+{
+    apr_uint64_t now = __atomic_load_n(&activity->gate, __ATOMIC_RELAXED);
+
+    if (now >> 32 > seconds
+        || (now >> 32 == seconds
+            && (apr_uint32_t)now >= R307_RECENT_A_SECOND)) {
+        return 0;
+    }
+    return count_for(&activity->gate, seconds) < R307_RECENT_A_SECOND;
+}
+
+void r307_activity_text(char *to, apr_size_t size, const char *s, int path)
+{
+    apr_size_t n = 0;
+
+    for (; s && s[n] && n < size - 1 && !(path && s[n] == '?'); n++) {
+        to[n] = s[n];
+    }
+    memset(to + n, 0, size - n);
+}
+
+/* Whoever turns the sequence odd writes. */
+static int begin_note(r307_note_t *note, apr_uint32_t ticket,
+                      apr_uint32_t *sequence)
+{
+    apr_uint32_t old = __atomic_load_n(&note->sequence, __ATOMIC_ACQUIRE);
+
+    if (old & 1 && ticket - note->ticket < ABANDONED) {
+        return 0;
+    }
+    *sequence = (old + 1) | 1;
+    return __atomic_compare_exchange_n(&note->sequence, &old, *sequence, 0,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+void r307_activity_note(r307_activity_t *activity,
+                        const r307_recent_t *recent)
+{
+    apr_uint32_t ticket = __atomic_add_fetch(&activity->tickets, 1,
+                                             __ATOMIC_RELAXED);
+    r307_note_t *note = &activity->notes[ticket % R307_RECENT];
+    apr_uint32_t sequence;
+
+    if (begin_note(note, ticket, &sequence)) {
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        note->ticket = ticket;
+        note->recent = *recent;
+        __atomic_store_n(&note->sequence, sequence + 1, __ATOMIC_RELEASE);
+    }
+}
+
+/* 1 when the copy is whole. */
+static int copy_note(const r307_note_t *note, r307_note_t *out)
+{
+    apr_uint32_t before = __atomic_load_n(&note->sequence, __ATOMIC_ACQUIRE);
+
+    if (before == 0 || before & 1) {
+        return 0;
+    }
+    memcpy(out, note, sizeof *out);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n(&note->sequence, __ATOMIC_RELAXED) == before;
+}
+
+/* What comes from a file may be damaged. */
+static void terminate(r307_recent_t *recent)
+{
+    recent->method[sizeof recent->method - 1] = '\0';
+    recent->rule[sizeof recent->rule - 1] = '\0';
+    recent->url[sizeof recent->url - 1] = '\0';
+    recent->location[sizeof recent->location - 1] = '\0';
+    if (recent->outcome >= R307_TOTALS) {
+        recent->outcome = R307_TOTAL_FAILED;
+    }
+}
+
+int r307_activity_recent(const r307_activity_t *activity, r307_recent_t *out)
+{
+    apr_uint32_t last = __atomic_load_n(&activity->tickets,
+                                        __ATOMIC_RELAXED);
+    apr_uint32_t back;
+    r307_note_t note;
+    int n = 0;
+
+    for (back = 0; back < R307_RECENT && n < R307_RECENT_SHOWN; back++) {
+        apr_uint32_t ticket = last - back;
+        if (copy_note(&activity->notes[ticket % R307_RECENT], &note)
+            && note.ticket == ticket) {
+            out[n] = note.recent;
+            terminate(&out[n++]);
+        }
+    }
+    return n;
+}
+
+static void name_loose(r307_loose_t *loose, const char *label)
+{
+    r307_activity_text(loose->label, sizeof loose->label, label, 0);
+    __atomic_store_n(&loose->named, 1, __ATOMIC_RELEASE);
+}
+
+r307_cell_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
+                                 const char *label)
+{
+    apr_uint32_t i = (apr_uint32_t)(id >> (64 - R307_LOOSE_BITS)), probe;
+
+    for (probe = 0; probe < R307_LOOSE_PROBES; probe++) {
+        r307_loose_t *loose = &activity->loose[(i + probe)
+                                               & (R307_LOOSE - 1)];
+        apr_uint64_t has = __atomic_load_n(&loose->id, __ATOMIC_ACQUIRE);
+
+        if (has == 0
+            && __atomic_compare_exchange_n(&loose->id, &has, id, 0,
+                                           __ATOMIC_ACQ_REL,
+                                           __ATOMIC_ACQUIRE)) {
+            name_loose(loose, label);
+            return &loose->cell;
+        }
+        if (has == id) {
+            return &loose->cell;
+        }
+    }
+    return NULL;
+}
