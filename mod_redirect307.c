@@ -6,6 +6,7 @@
  * what. Decisions are made in src/core, which knows nothing of httpd; all
  * that talks to httpd is in src/httpd. docs/design.md draws the whole.
  */
+#include "httpd/m307_onerror.h"
 #include "httpd/m307_table.h"
 
 static void register_hooks(apr_pool_t *pool)
@@ -23,6 +24,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(m307_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
+    m307_onerror_register();
     ap_hook_child_init(m307_file_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(m307_hooks_translate, NULL, mappers,
                            APR_HOOK_REALLY_FIRST);

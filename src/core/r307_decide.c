@@ -29,6 +29,7 @@ const char *r307_step_text(r307_step_t step)
         "its expr= is false",
         "its percent= leaves this request out",
         "none of its choices is for this visitor",
+        "it is for other errors",
         "it leads to the request itself"
     };
 
@@ -57,6 +58,9 @@ static int host_holds(const r307_conditions_t *when, const char *host)
 static r307_step_t plain_conditions(const r307_request_t *req,
                                     const r307_conditions_t *when)
 {
+    if (when->statuses && !r307_statuses_hold(when->statuses, req->status)) {
+        return R307_STEP_STATUS;
+    }
     if (when->methods && !method_holds(when, req->method)) {
         return R307_STEP_METHOD;
     }

@@ -69,6 +69,8 @@ typedef struct r307_request_t {
     const char *method;
     const char *host;           /* as r307_self_t.host */
     apr_time_t now;
+    int status;                 /* of the answer that a rule for errors would
+                                 * replace; other rules do not look at it */
     const apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t; NULL:
                                  * computed hosts are never allowed */
     const apr_array_header_t *sites;    /* const r307_site_t *; NULL: none */

@@ -142,9 +142,21 @@ static void collapse_slashes(builder_t *b, apr_size_t from)
     b->out.len -= n - from;
 }
 
+/* The whole path, joined to the target's with one slash. */
+static void add_path(builder_t *b)
+{
+    apr_size_t from = b->out.len && b->out.data[b->out.len - 1] == '/';
+
+    r307_path_append(&b->req->path, from, b->req->path.uri_len,
+                     R307_IN_PATH, &b->out, b->req->pool);
+}
+
 static void add_remainder(builder_t *b)
 {
-    if (b->match->rule->kind == R307_RULE_PREFIX) {
+    if (b->match->rule->kind == R307_RULE_ANY) {
+        add_path(b);
+    }
+    else if (b->match->rule->kind == R307_RULE_PREFIX) {
         r307_path_append(&b->req->path, b->match->rest, b->req->path.uri_len,
                          R307_IN_PATH, &b->out, b->req->pool);
     }

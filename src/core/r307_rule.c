@@ -209,7 +209,7 @@ static apr_status_t compile_path(const r307_rule_env_t *env,
         set_path(env->pool, rule->path, rule);
         return rv;
     }
-    if (rule->kind == R307_RULE_SECTION) {
+    if (rule->kind == R307_RULE_SECTION || rule->kind == R307_RULE_ANY) {
         return APR_SUCCESS;
     }
     if (r307_rule_is_status_word(rule->path)) {
@@ -252,6 +252,22 @@ const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule)
                        rule->line);
 }
 
+/* Options may have added conditions of their own. */
+static apr_status_t add_statuses(const r307_rule_env_t *env,
+                                 const char *words, r307_rule_t *rule,
+                                 r307_error_t *err)
+{
+    r307_conditions_t *when = apr_pcalloc(env->pool, sizeof *when);
+    r307_statuses_t *statuses = apr_palloc(env->pool, sizeof *statuses);
+
+    if (rule->when) {
+        *when = *rule->when;
+    }
+    when->statuses = statuses;
+    rule->when = when;
+    return r307_statuses_parse(words, statuses, err);
+}
+
 apr_status_t r307_rule_create(const r307_rule_env_t *env,
                               const r307_rule_spec_t *spec,
                               r307_rule_t **out, r307_error_t *err)
@@ -268,14 +284,17 @@ apr_status_t r307_rule_create(const r307_rule_env_t *env,
     *out = rule;
     rv = compile_path(env, rule, err);
     if (rv == APR_SUCCESS && spec->geo) {
-        return parse_geo(env, spec, rule, err);
+        rv = parse_geo(env, spec, rule, err);
     }
-    if (rv == APR_SUCCESS) {
+    else if (rv == APR_SUCCESS) {
         rv = parse_target(env, spec->target, rule, err);
+        if (rv == APR_SUCCESS) {
+            rv = r307_options_apply(env, rule, spec->noptions, spec->options,
+                                    err);
+        }
     }
-    if (rv == APR_SUCCESS) {
-        rv = r307_options_apply(env, rule, spec->noptions, spec->options,
-                                err);
+    if (rv == APR_SUCCESS && spec->statuses) {
+        rv = add_statuses(env, spec->statuses, rule, err);
     }
     return rv;
 }

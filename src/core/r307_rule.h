@@ -10,6 +10,7 @@
 #include "core/r307_choice.h"
 #include "core/r307_site.h"
 #include "core/r307_split.h"
+#include "core/r307_status.h"
 #include "core/r307_target.h"
 
 #include <apr_tables.h>
@@ -19,8 +20,10 @@ typedef enum r307_rule_kind_t {
     R307_RULE_PREFIX,           /* whole segments; the rest is appended */
     R307_RULE_EXACT,            /* the path and nothing else */
     R307_RULE_REGEX,
-    R307_RULE_SECTION           /* every path: the enclosing section has
+    R307_RULE_SECTION,          /* every path: the enclosing section has
                                  * matched already; nothing is appended */
+    R307_RULE_ANY               /* every path, which is appended as a whole:
+                                 * rules for errors */
 } r307_rule_kind_t;
 
 typedef enum r307_query_t {
@@ -38,6 +41,8 @@ typedef struct r307_conditions_t {
     apr_time_t until;                   /* first instant that it is not; 0 */
     const void *expr;                   /* the host's compiled form, or NULL */
     const char *expr_text;
+    const r307_statuses_t *statuses;    /* of the answer that would be given
+                                         * otherwise; NULL: any */
 } r307_conditions_t;
 
 #define R307_CACHE_UNSET    (-1)
@@ -73,9 +78,10 @@ typedef struct r307_rule_t {
 
 /* What a rule is made of, as it was written. */
 typedef struct r307_rule_spec_t {
-    r307_rule_kind_t kind;      /* PREFIX, REGEX or SECTION; the option
-                                 * `exact` turns PREFIX into EXACT */
-    const char *path;           /* URL-path or pattern; NULL for SECTION */
+    r307_rule_kind_t kind;      /* any but EXACT, which the option `exact`
+                                 * makes of PREFIX */
+    const char *path;           /* URL-path or pattern; NULL for SECTION and
+                                 * ANY */
     const char *target;
     int noptions;
     const char *const *options;
@@ -83,6 +89,8 @@ typedef struct r307_rule_spec_t {
     int line;
     int geo;                    /* target is NULL; the choices are among the
                                  * options */
+    const char *statuses;       /* ANY: the errors that it is for, as
+                                 * r307_statuses_parse() reads them */
 } r307_rule_spec_t;
 
 /* Where rules are created: memory, and what only the host can do. */

@@ -79,6 +79,7 @@ static const char *key_of(const r307_rule_t *rule)
     case R307_RULE_REGEX:
         return r307_regex_literal(rule->regex)->key;
     case R307_RULE_SECTION:
+    case R307_RULE_ANY:
         return "";
     default:
         return rule->path;      /* terminated in a set that is filled */

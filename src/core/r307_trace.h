@@ -16,6 +16,7 @@ typedef enum r307_step_t {
     R307_STEP_EXPR,             /* expr= is false */
     R307_STEP_SPLIT,            /* percent= leaves this visitor out */
     R307_STEP_GEO,              /* no choice holds for the visitor */
+    R307_STEP_STATUS,           /* it is for other errors */
     R307_STEP_SELF,             /* would lead to the request itself */
     R307_STEP_CHOSEN            /* nothing is in the way: not traced, the
                                  * decision names the rule */

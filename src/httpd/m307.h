@@ -45,8 +45,11 @@ typedef struct m307_rules_t {
                                  * further out applies */
 } m307_rules_t;
 
+typedef struct m307_loopguard_t m307_loopguard_t;
+
 typedef struct m307_server_conf_t {
     m307_rules_t rules;
+    m307_rules_t *onerror;      /* Redirect307OnError; NULL: none */
     apr_off_t drain;            /* bytes, or M307_UNSET */
     apr_off_t file_max;         /* Redirect307FileMax, or M307_UNSET */
     int file_outside;           /* 0, 1, or M307_UNSET */
@@ -66,6 +69,9 @@ typedef struct m307_server_conf_t {
 
 typedef struct m307_dir_conf_t {
     m307_rules_t rules;
+    m307_rules_t *onerror;      /* Redirect307OnError; NULL: none. Cut off by
+                                 * rules.cut */
+    const m307_loopguard_t *loopguard;  /* NULL: the default */
     int engine;                 /* m307_engine_t, or M307_UNSET */
     int relative;               /* 0, 1, or M307_UNSET */
 } m307_dir_conf_t;
@@ -99,6 +105,9 @@ int m307_config_regex_flags(int jit);
 
 /* m307_directives.c */
 extern const command_rec m307_directives[];
+/* Add a rule that was written where cmd says; NULL, or what is wrong. */
+const char *m307_directives_add_rule(cmd_parms *cmd, m307_rules_t *rules,
+                                     r307_rule_spec_t *spec);
 
 /* m307_judge.c: rules when they are created, or when all directives have been
  * read */
@@ -190,6 +199,12 @@ int m307_database_facts(struct m307_database_t *database, request_rec *r,
 /* m307_answer.c: what the client and the log get. Returns an HTTP status,
  * DECLINED, or OK when the request is to pass although a rule applied. */
 int m307_answer(m307_request_t *req, const r307_decision_t *decision);
+/* Cache-Control and Retry-After as the rule has them. */
+void m307_answer_set_caching(const m307_request_t *req,
+                             const r307_rule_t *rule, apr_table_t *headers);
+/* See to it that a body over limit (bytes, or M307_UNSET) does not have to be
+ * read before the answer. */
+void m307_answer_spare_body(request_rec *r, apr_off_t limit);
 
 /* m307_hooks.c */
 int m307_hooks_translate(request_rec *r);

@@ -10,22 +10,23 @@
 
 #include "apr_strings.h"
 
-static void set_caching(m307_request_t *req, const r307_rule_t *rule)
+void m307_answer_set_caching(const m307_request_t *req,
+                             const r307_rule_t *rule, apr_table_t *headers)
 {
     request_rec *r = req->r;
     int seconds = r307_decide_cache(rule, r->request_time);
 
     if (seconds == R307_CACHE_NO_STORE) {
-        apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+        apr_table_setn(headers, "Cache-Control", "no-store");
     }
     else if (seconds != R307_CACHE_UNSET) {
-        apr_table_setn(r->err_headers_out, "Cache-Control",
+        apr_table_setn(headers, "Cache-Control",
                        apr_psprintf(r->pool, req->unseen
                                     ? "private, max-age=%d" : "max-age=%d",
                                     seconds));
     }
     if (rule->retry_after != R307_RETRY_UNSET) {
-        apr_table_setn(r->err_headers_out, "Retry-After",
+        apr_table_setn(headers, "Retry-After",
                        apr_itoa(r->pool, rule->retry_after));
     }
 }
@@ -63,9 +64,8 @@ static void drain_stream(request_rec *r)
  * body that is what is wanted: the answer leaves at once, and the lingering
  * close keeps it from being lost to a reset.
  */
-static void read_or_spare_body(request_rec *r, apr_off_t limit)
+void m307_answer_spare_body(request_rec *r, apr_off_t limit)
 {
-
     if (limit == M307_UNSET) {
         limit = M307_DRAIN_DEFAULT;
     }
@@ -116,9 +116,9 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
     note_rule(r, name);
     if (d->rule->cache != R307_CACHE_UNSET
         || d->rule->retry_after != R307_RETRY_UNSET) {
-        set_caching(req, d->rule);
+        m307_answer_set_caching(req, d->rule, r->err_headers_out);
     }
-    read_or_spare_body(r, req->server->drain);
+    m307_answer_spare_body(r, req->server->drain);
     return HTTP_TEMPORARY_REDIRECT;
 }
 

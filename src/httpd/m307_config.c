@@ -120,6 +120,20 @@ static void merge_rules(apr_pool_t *pool, m307_rules_t *out,
                            : r307_chain_join(pool, over->chain, base->chain);
 }
 
+/* Mostly there are none, and then this costs nothing. cut: that of rules. */
+static m307_rules_t *merge_onerror(apr_pool_t *pool, m307_rules_t *base,
+                                   m307_rules_t *over, int cut)
+{
+    m307_rules_t *out;
+
+    if (!base || !over || cut) {
+        return over || cut ? over : base;
+    }
+    out = apr_palloc(pool, sizeof *out);
+    merge_rules(pool, out, base, over);
+    return out;
+}
+
 /* Settings that the inner context overrides when it sets them. Every scalar
  * member stands here, so that none can be forgotten in a merge. */
 #define DIR_SETTINGS(SETTING) \
@@ -174,6 +188,8 @@ void *m307_config_merge_server(apr_pool_t *pool, void *basev, void *overv)
 
     SERVER_SETTINGS(MERGE_SETTING)
     merge_rules(pool, &conf->rules, &base->rules, &over->rules);
+    conf->onerror = merge_onerror(pool, base->onerror, over->onerror,
+                                  over->rules.cut);
     conf->allowed_hosts = over->allowed_hosts ? over->allowed_hosts
                                               : base->allowed_hosts;
     conf->judged = over->judged;
@@ -207,5 +223,8 @@ void *m307_config_merge_dir(apr_pool_t *pool, void *basev, void *overv)
 
     DIR_SETTINGS(MERGE_SETTING)
     merge_rules(pool, &conf->rules, &base->rules, &over->rules);
+    conf->onerror = merge_onerror(pool, base->onerror, over->onerror,
+                                  over->rules.cut);
+    conf->loopguard = over->loopguard ? over->loopguard : base->loopguard;
     return conf;
 }

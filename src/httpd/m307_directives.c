@@ -6,6 +6,7 @@
  *
  * An error is returned as a sentence; httpd puts file and line before it.
  */
+#include "httpd/m307_onerror.h"
 #include "httpd/m307_table.h"
 
 #include "core/r307_authority.h"
@@ -20,7 +21,8 @@ static m307_rules_t *rules_here(cmd_parms *cmd, void *dir)
                      : &m307_config_server(cmd->server)->rules;
 }
 
-static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
+const char *m307_directives_add_rule(cmd_parms *cmd, m307_rules_t *rules,
+                                     r307_rule_spec_t *spec)
 {
     int htaccess = m307_config_in_htaccess(cmd);
     r307_rule_env_t env = { cmd->pool,
@@ -49,8 +51,13 @@ static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
             return error;
         }
     }
-    r307_ruleset_add(m307_config_own_set(cmd, rules_here(cmd, dir)), rule);
+    r307_ruleset_add(m307_config_own_set(cmd, rules), rule);
     return NULL;
+}
+
+static const char *add_rule(cmd_parms *cmd, void *dir, r307_rule_spec_t *spec)
+{
+    return m307_directives_add_rule(cmd, rules_here(cmd, dir), spec);
 }
 
 /* How many of the words come before the options. */
@@ -323,5 +330,11 @@ const command_rec m307_directives[] = {
                   "bytes that a rule file may have at most"),
     AP_INIT_FLAG("Redirect307FileOutside", set_file_outside, NULL, RSRC_CONF,
                  "On: rule files may lie outside of their directory"),
+    AP_INIT_TAKE_ARGV("Redirect307OnError", m307_onerror_add, NULL,
+                      OR_FILEINFO, "STATUS[,STATUS|5xx...] target "
+                      "[option...]"),
+    AP_INIT_TAKE12("Redirect307LoopGuard", m307_loopguard_set, NULL,
+                   OR_FILEINFO, "Off, query[:NAME] or cookie[:NAME] [domain]: "
+                   "how a request is known that was sent on already"),
     { NULL }
 };

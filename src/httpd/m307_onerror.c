@@ -1,0 +1,196 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Owns when an answer is looked at for Redirect307OnError, and the directive.
+ * Must not know how an answer is replaced. Called by httpd.
+ *
+ * Answers come on two ways: a handler writes one, or httpd makes one for a
+ * status (ap_die). Filters are set up afresh for the second, so there is a
+ * hook for each. An error page is a request of its own, made after the error.
+ */
+#include "httpd/m307_onerror.h"
+
+#include "core/r307_options.h"
+
+#include "apr_strings.h"
+
+static const char out_name[] = "REDIRECT307_ONERROR";
+static const char in_name[] = "REDIRECT307_ONERROR_BODY";
+
+/* ---- the directive ---- */
+
+static const char *bad_words(const cmd_parms *cmd, int argc,
+                             char *const argv[])
+{
+    return argc > 2
+        ? apr_psprintf(cmd->temp_pool, "R307-0341: Redirect307OnError has the "
+                       "extra word '%s'; write the statuses, one target, then "
+                       "options as key=value, with quotes around what holds "
+                       "spaces", argv[2])
+        : apr_psprintf(cmd->temp_pool, "R307-0340: Redirect307OnError has no "
+                       "target; write 'Redirect307OnError STATUS[,STATUS...] "
+                       "target [option...]'");
+}
+
+static int is_choice(const char *word)
+{
+    apr_size_t len = strcspn(word, "=");
+
+    return word[len] == '=' && r307_selector_is_list(word, len);
+}
+
+static m307_rules_t *rules_here(cmd_parms *cmd, void *dir)
+{
+    m307_rules_t **rules = cmd->path
+        ? &((m307_dir_conf_t *)dir)->onerror
+        : &m307_config_server(cmd->server)->onerror;
+
+    if (!*rules) {
+        *rules = apr_pcalloc(cmd->pool, sizeof **rules);
+    }
+    return *rules;
+}
+
+const char *m307_onerror_add(cmd_parms *cmd, void *dir, int argc,
+                             char *const argv[])
+{
+    r307_rule_spec_t spec;
+    int geo = argc > 1 && is_choice(argv[1]);
+    int first = 2 - geo;        /* choices are read with the options */
+
+    if (argc < 2 || (!geo && r307_options_is_option(argv[1]))
+        || (argc > 2 && !geo && !r307_options_is_option(argv[2]))) {
+        return bad_words(cmd, argc, argv);
+    }
+    memset(&spec, 0, sizeof spec);
+    spec.kind = R307_RULE_ANY;
+    spec.statuses = argv[0];
+    spec.target = geo ? NULL : argv[1];
+    spec.noptions = argc - first;
+    spec.options = (const char *const *)argv + first;
+    spec.geo = geo;
+    return m307_directives_add_rule(cmd, rules_here(cmd, dir), &spec);
+}
+
+/* ---- filters ---- */
+
+static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    m307_onerror_t *state = f->ctx;
+
+    if (state->answered) {
+        apr_brigade_cleanup(bb);
+        return APR_SUCCESS;
+    }
+    if (m307_onerror_decide(state, f->r)) {
+        return m307_replace_answer(state, f, bb);
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+/*
+ * A handler that answers with an error may leave the body unread, and httpd
+ * would read all of it before it lets go of the answer. Once it is decided
+ * that the client is to send the body elsewhere, a large one ends here; the
+ * connection is marked for closing by then.
+ */
+static apr_status_t spare(ap_filter_t *f, apr_bucket_brigade *bb,
+                          ap_input_mode_t mode, apr_read_type_e block,
+                          apr_off_t readbytes)
+{
+    request_rec *r = f->r;
+
+    if (r->status < R307_STATUS_MIN || !m307_onerror_decide(f->ctx, r)
+        || r->connection->keepalive != AP_CONN_CLOSE) {
+        return ap_get_brigade(f->next, bb, mode, block, readbytes);
+    }
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(
+                                    r->connection->bucket_alloc));
+    return APR_SUCCESS;
+}
+
+/* ---- hooks ---- */
+
+/* Of an error page, the request that it is for. */
+static request_rec *failed_request(request_rec *r)
+{
+    while (r->prev && r->prev->status >= R307_STATUS_MIN) {
+        r = r->prev;
+    }
+    return r;
+}
+
+/* What the filter of the body knows; the other one is gone when httpd makes
+ * the answer. */
+static m307_onerror_t *known_state(const request_rec *r)
+{
+    ap_filter_t *f = r->input_filters;
+
+    while (f && (f->frec->filter_func.in_func != spare || f->r != r)) {
+        f = f->next;
+    }
+    return f ? f->ctx : NULL;
+}
+
+static m307_onerror_t *watch(request_rec *r, request_rec *failed)
+{
+    m307_onerror_t *state = known_state(r);
+
+    if (!state) {
+        state = apr_pcalloc(r->pool, sizeof *state);
+        state->failed = failed;
+    }
+    ap_add_output_filter(out_name, state, r, r->connection);
+    return state;
+}
+
+static void insert_filter(request_rec *r)
+{
+    request_rec *failed = r->prev ? failed_request(r) : r;
+    m307_onerror_t *state;
+
+    if (r->main || !m307_onerror_configured(failed)) {
+        return;
+    }
+    state = watch(r, failed);
+    if (failed != r) {
+        m307_onerror_decide(state, r);  /* before the body is read for it */
+    }
+    else {
+        ap_add_input_filter(in_name, state, r, r->connection);
+    }
+}
+
+/* Not for a plain redirect. 302 may be what ErrorDocument makes of an error.
+ * When something fails after an answer has begun, nothing can be mended. */
+static void insert_error_filter(request_rec *r)
+{
+    request_rec *failed;
+    m307_onerror_t *state;
+
+    if (r->status < R307_STATUS_MIN && r->status != HTTP_MOVED_TEMPORARILY) {
+        return;
+    }
+    failed = failed_request(r);
+    if (r->main || !m307_onerror_configured(failed)) {
+        return;
+    }
+    if (m307_replace_was(r)) {
+        watch(r, failed)->answered = 1;
+    }
+    else if (!r->sent_bodyct) {
+        state = watch(r, failed);
+        state->generated = 1;
+        m307_onerror_decide(state, r);
+    }
+}
+
+void m307_onerror_register(void)
+{
+    ap_register_output_filter(out_name, look, NULL,
+                              M307_ONERROR_FILTER_TYPE);
+    ap_register_input_filter(in_name, spare, NULL, AP_FTYPE_CONTENT_SET);
+    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
+                                APR_HOOK_LAST);
+}
