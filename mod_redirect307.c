@@ -7,7 +7,7 @@
  * that talks to httpd is in src/httpd. docs/design.md draws the whole.
  */
 #include "httpd/m307_onerror.h"
-#include "httpd/m307_table.h"
+#include "httpd/m307_counters.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
@@ -22,6 +22,7 @@ static void register_hooks(apr_pool_t *pool)
 
     (void)pool;
     ap_hook_check_config(m307_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(m307_counters_setup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
     m307_onerror_register();

@@ -73,8 +73,8 @@ for my $i (0 .. $#ht) {
 
 # Those of geography are provoked by t/95-geo.t.
 for my $row (R307::Table::read_table('geo-config.tsv')) {
-    $seen{$1} = 1 while join("\t", map { $_ // '' } values %$row)
-                        =~ /(R307-0[123]\d\d)/g;
+    my $text = join "\t", map { $_ // '' } values %$row;
+    $seen{$_} = 1 for $text =~ /(R307-0[123]\d\d)/g;
 }
 
 # No configuration error of the sources without a case here.

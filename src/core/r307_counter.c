@@ -219,34 +219,26 @@ static apr_status_t bad_file(const char *path, const char *why,
                           "be used: %s; remove it to count anew", path, why);
 }
 
-apr_status_t r307_counter_open(const char *path, apr_uint64_t owner,
-                               apr_pool_t *pool, r307_counter_t **out,
-                               r307_error_t *err)
+/* fd passes to pool, or is closed. */
+static apr_status_t view(const char *path, int fd, apr_pool_t *pool,
+                         r307_counter_t **out, r307_error_t *err)
 {
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC), foreign;
     const char *why;
     struct stat st;
     void *memory;
+    int foreign;
     apr_status_t rv;
 
-    if (fd < 0) {
-        return errno == ENOENT ? APR_ENOENT
-                               : file_failed(path, "opened", errno, err);
-    }
-    if (flock(fd, LOCK_SH | LOCK_NB) != 0 || fstat(fd, &st) != 0
-        || !S_ISREG(st.st_mode)
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)
         || st.st_size < (off_t)sizeof(r307_counter_header_t)) {
         close(fd);
-        return bad_file(path, "it is too short, or being removed", err);
+        return bad_file(path, "it is too short", err);
     }
     rv = map_file(fd, (apr_size_t)st.st_size, pool, &memory);
     if (rv != APR_SUCCESS) {
         return file_failed(path, "mapped", APR_TO_OS_ERROR(rv), err);
     }
     why = r307_counter_check(memory, (apr_uint64_t)st.st_size, &foreign);
-    if (!why && ((r307_counter_header_t *)memory)->owner != owner) {
-        why = "it counts for something else";
-    }
     if (why) {
         return bad_file(path, why, err);
     }
@@ -255,11 +247,60 @@ apr_status_t r307_counter_open(const char *path, apr_uint64_t owner,
     return APR_SUCCESS;
 }
 
+static int open_existing(const char *path)
+{
+    return open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Whoever removes the file does so while it has the lock for itself. */
+static int was_removed(int fd)
+{
+    struct stat st;
+
+    return flock(fd, LOCK_SH) != 0 || fstat(fd, &st) != 0 || !st.st_nlink;
+}
+
+apr_status_t r307_counter_open(const char *path, apr_uint64_t owner,
+                               apr_pool_t *pool, r307_counter_t **out,
+                               r307_error_t *err)
+{
+    int fd = open_existing(path);
+    apr_status_t rv;
+
+    if (fd < 0 && errno != ENOENT) {
+        return file_failed(path, "opened", errno, err);
+    }
+    if (fd < 0 || was_removed(fd)) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return APR_ENOENT;
+    }
+    rv = view(path, fd, pool, out, err);
+    return rv == APR_SUCCESS && (*out)->header->owner != owner
+        ? bad_file(path, "it counts for something else", err) : rv;
+}
+
+apr_status_t r307_counter_take(const char *path, apr_pool_t *pool,
+                               r307_counter_t **out, int *alone,
+                               r307_error_t *err)
+{
+    int fd = open_existing(path);
+
+    *alone = 0;
+    if (fd < 0) {
+        return errno == ENOENT ? APR_ENOENT
+                               : file_failed(path, "opened", errno, err);
+    }
+    *alone = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    return view(path, fd, pool, out, err);
+}
+
 /* flock() is given to the open file, which a fork shares: it is let go when
  * the last process that inherited it has gone. */
 int r307_counter_is_used(const char *path)
 {
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC), used;
+    int fd = open_existing(path), used;
 
     if (fd < 0) {
         return 0;

@@ -99,10 +99,9 @@ apr_status_t r307_counter_create(const char *path, apr_uint32_t slots,
                                  r307_error_t *err);
 
 /*
- * Map a file of counters for as long as pool lives. While any process has it
- * mapped, r307_counter_open_unused() refuses it. APR_ENOENT without a
- * sentence; other errors with one: a file that is damaged, or of another
- * owner.
+ * Map a file of counters for as long as pool lives. APR_ENOENT without a
+ * sentence; other errors with one: APR_EINVAL for a file that is damaged, or
+ * of another owner.
  */
 apr_status_t r307_counter_open(const char *path, apr_uint64_t owner,
                                apr_pool_t *pool, r307_counter_t **out,
@@ -110,6 +109,13 @@ apr_status_t r307_counter_open(const char *path, apr_uint64_t owner,
 
 /* Does any process have the file mapped? Then its counts can still grow. */
 int r307_counter_is_used(const char *path);
+
+/* Map a file to move its counts away, whoever owns it. *alone: nobody else
+ * has it mapped, and who wants to waits until pool is cleared, so that it
+ * can be removed without loss. Errors as above, with *alone set too. */
+apr_status_t r307_counter_take(const char *path, apr_pool_t *pool,
+                               r307_counter_t **out, int *alone,
+                               r307_error_t *err);
 
 /* Allocate the slot's chunk. 0: the disk is full. Any thread. */
 int r307_counter_prepare(r307_counter_t *counter, apr_uint32_t slot);

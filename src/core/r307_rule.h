@@ -74,6 +74,8 @@ typedef struct r307_rule_t {
     struct r307_counter_t *counter;
     apr_uint32_t slot;          /* R307_SLOT_NONE: it cannot be counted */
     const apr_uint32_t *choice_slots;   /* of the choices; NULL: none */
+    const apr_uint32_t *cause_slots;    /* of the statuses from 400 that an
+                                         * OnError rule is for; NULL: none */
 } r307_rule_t;
 
 /* What a rule is made of, as it was written. */

@@ -8,7 +8,7 @@
  * Shared memory: one apr_uint32_t for each table, in the order of
  * definition. Only the watchdog's process adds to them.
  */
-#include "httpd/m307_table.h"
+#include "httpd/m307_counters.h"
 
 #include "apr_optional.h"
 #include "apr_shm.h"
@@ -68,6 +68,7 @@ static void compile_source(m307_table_t *table,
         memset(&table->refused, 0, sizeof table->refused);
         memset(&table->deferred, 0, sizeof table->deferred);
         apr_atomic_inc32(&generations[table->number]);
+        table->next_follow = table->follow_pause = 0;
         m307_table_follow(table, s);
     }
 }
@@ -116,6 +117,7 @@ static void check_tables(const apr_array_header_t *tables, apr_pool_t *pool,
             apr_pool_clear(ptemp);
         }
     }
+    m307_tablecount_follow(tables, ptemp, now);
     apr_pool_destroy(ptemp);
 }
 
@@ -141,7 +143,8 @@ static int wants_refresh(const apr_array_header_t *tables)
     return 0;
 }
 
-static void start_watchdog(apr_pool_t *pconf, server_rec *s)
+/* wanted: tables are to be refreshed; else only counts follow them. */
+static void start_watchdog(apr_pool_t *pconf, server_rec *s, int wanted)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
@@ -151,6 +154,9 @@ static void start_watchdog(apr_pool_t *pconf, server_rec *s)
     apr_status_t rv;
 
     if (!get || !add) {
+        if (!wanted) {
+            return;
+        }
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "R307-0631: "
                      "mod_watchdog is not loaded: changed tables are read at "
                      "restart only; load it, or write refresh=0 to say that "
@@ -179,7 +185,8 @@ int m307_refresh_setup(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)ptemp;
     generations = NULL;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
-        || !wants_refresh(tables)) {
+        || (!wants_refresh(tables)
+            && !(tables->nelts && m307_tablecount_wanted(s)))) {
         return OK;
     }
     rv = apr_shm_create(&shm, size, NULL, pconf);
@@ -190,6 +197,6 @@ int m307_refresh_setup(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     generations = apr_shm_baseaddr_get(shm);
     memset((void *)generations, 0, size);
-    start_watchdog(pconf, s);
+    start_watchdog(pconf, s, wants_refresh(tables));
     return OK;
 }

@@ -180,7 +180,8 @@ void m307_request_init(m307_request_t *req, request_rec *r)
 {
     static const r307_host_t server = {
         self, base, m307_expr_eval_bool, m307_expr_eval_string, current,
-        m307_hooks_trace, m307_geo_facts, m307_geo_sticky, m307_geo_draw
+        m307_hooks_trace, m307_geo_facts, m307_geo_sticky, m307_geo_draw,
+        m307_dryrun_would
     };
     r307_request_t *core = &req->core;
 

@@ -4,7 +4,7 @@
  * this process uses. Must not know when a source has changed while serving
  * (m307_refresh.c). Called by directives, check and requests.
  */
-#include "httpd/m307_table.h"
+#include "httpd/m307_counters.h"
 
 #include "apr_lib.h"
 #include "apr_strings.h"
@@ -264,6 +264,7 @@ int m307_table_load(m307_table_t *table, int verify, server_rec *s)
         apr_pool_destroy(pool);
         return 0;
     }
+    m307_tablecount_attach(table, opened, pool, s);
     if (m307_version_install(&table->versions, opened, pool)
         != APR_SUCCESS) {
         apr_pool_destroy(pool);
@@ -317,9 +318,13 @@ static int reuse(m307_table_t *table, const r307_table_source_t *source,
     }
     verify = (apr_uint64_t)info.size <= VERIFY_MAX;
     if (!open_version(table, verify, pool, &opened, &err)
-        || !r307_table_is_from(opened, source)
-        || m307_version_install(&table->versions, opened, pool)
-           != APR_SUCCESS) {
+        || !r307_table_is_from(opened, source)) {
+        apr_pool_destroy(pool);
+        return 0;
+    }
+    m307_tablecount_attach(table, opened, pool, table->server);
+    if (m307_version_install(&table->versions, opened, pool)
+        != APR_SUCCESS) {
         apr_pool_destroy(pool);
         return 0;
     }
