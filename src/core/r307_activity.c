@@ -50,9 +50,9 @@ static apr_uint32_t count_for(apr_uint64_t *word, apr_uint32_t what)
 }
 
 /* A request that began long ago must not push a later minute out. */
-void r307_activity_tick(r307_activity_t *activity, apr_uint32_t seconds)
+void r307_activity_begin_minute(r307_activity_t *activity,
+                                apr_uint32_t minute)
 {
-    apr_uint32_t minute = seconds / 60;
     apr_uint64_t *word = &activity->minutes[minute % R307_MINUTES];
 
     if (__atomic_load_n(word, __ATOMIC_RELAXED) >> 32 <= minute) {
@@ -70,26 +70,19 @@ apr_uint32_t r307_activity_minute(const r307_activity_t *activity,
     return word >> 32 == minute ? (apr_uint32_t)word : 0;
 }
 
-int r307_activity_gate(r307_activity_t *activity, apr_uint32_t seconds)
+int r307_activity_claim(r307_activity_t *activity, apr_uint32_t seconds)
 {
-    apr_uint64_t now = __atomic_load_n(&activity->gate, __ATOMIC_RELAXED);
-
-    if (now >> 32 > seconds
-        || (now >> 32 == seconds
-            && (apr_uint32_t)now >= R307_RECENT_A_SECOND)) {
-        return 0;
-    }
     return count_for(&activity->gate, seconds) < R307_RECENT_A_SECOND;
 }
 
 void r307_activity_text(char *to, apr_size_t size, const char *s, int path)
 {
-    apr_size_t n = 0;
+    apr_size_t n = s ? strnlen(s, size - 1) : 0;
+    const char *query = path && n ? memchr(s, '?', n) : NULL;
 
-    for (; s && s[n] && n < size - 1 && !(path && s[n] == '?'); n++) {
-        to[n] = s[n];
-    }
-    memset(to + n, 0, size - n);
+    n = query ? (apr_size_t)(query - s) : n;
+    memcpy(to, s ? s : "", n);
+    to[n] = '\0';
 }
 
 /* Whoever turns the sequence odd writes. */

@@ -90,17 +90,28 @@ void r307_activity_init(r307_activity_t *activity, apr_time_t now);
 /* Was it made by this version of the module? */
 int r307_activity_check(const r307_activity_t *activity);
 
-/* One more in that minute. */
-void r307_activity_tick(r307_activity_t *activity, apr_uint32_t seconds);
+/* The first in that minute. */
+void r307_activity_begin_minute(r307_activity_t *activity,
+                                apr_uint32_t minute);
 
-/* Count into totals and, for redirects, minutes. */
+/* Count into totals and, for redirects, minutes. When the minute ends in
+ * between, the next one has it; nothing is lost. */
 static inline void r307_activity_count(r307_activity_t *activity,
                                        r307_total_t total,
                                        apr_uint32_t seconds)
 {
+    apr_uint32_t minute = seconds / 60;
+    apr_uint64_t *word = &activity->minutes[minute % R307_MINUTES];
+
     __atomic_fetch_add(&activity->totals[total], 1, __ATOMIC_RELAXED);
-    if (total == R307_TOTAL_REDIRECT) {
-        r307_activity_tick(activity, seconds);
+    if (total != R307_TOTAL_REDIRECT) {
+        return;
+    }
+    if (__atomic_load_n(word, __ATOMIC_RELAXED) >> 32 == minute) {
+        __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
+    }
+    else {
+        r307_activity_begin_minute(activity, minute);
     }
 }
 
@@ -108,14 +119,24 @@ static inline void r307_activity_count(r307_activity_t *activity,
 apr_uint32_t r307_activity_minute(const r307_activity_t *activity,
                                   apr_uint32_t minute);
 
-/* May a decision be noted now? Then it must be, by r307_activity_note(). */
-int r307_activity_gate(r307_activity_t *activity, apr_uint32_t seconds);
+int r307_activity_claim(r307_activity_t *activity, apr_uint32_t seconds);
 
-/* Note a decision. Strings are cut. url and location end at their query. */
+/* May a decision be noted now? */
+static inline int r307_activity_gate(r307_activity_t *activity,
+                                     apr_uint32_t seconds)
+{
+    apr_uint64_t now = __atomic_load_n(&activity->gate, __ATOMIC_RELAXED);
+
+    return now < ((apr_uint64_t)seconds << 32 | R307_RECENT_A_SECOND)
+           && r307_activity_claim(activity, seconds);
+}
+
+/* Note a decision. */
 void r307_activity_note(r307_activity_t *activity,
                         const r307_recent_t *recent);
 
-/* Fill one of r307_recent_t's texts; up to a '?' with path. */
+/* Fill one of r307_recent_t's texts, cut to its room; with path it ends at a
+ * '?'. */
 void r307_activity_text(char *to, apr_size_t size, const char *s, int path);
 
 /* The last decisions, newest first; at most R307_RECENT_SHOWN. Those that

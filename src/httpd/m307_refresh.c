@@ -143,8 +143,7 @@ static int wants_refresh(const apr_array_header_t *tables)
     return 0;
 }
 
-/* wanted: tables are to be refreshed; else only counts follow them. */
-static void start_watchdog(apr_pool_t *pconf, server_rec *s, int wanted)
+static void start_watchdog(apr_pool_t *pconf, server_rec *s)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
@@ -154,9 +153,6 @@ static void start_watchdog(apr_pool_t *pconf, server_rec *s, int wanted)
     apr_status_t rv;
 
     if (!get || !add) {
-        if (!wanted) {
-            return;
-        }
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "R307-0631: "
                      "mod_watchdog is not loaded: changed tables are read at "
                      "restart only; load it, or write refresh=0 to say that "
@@ -185,8 +181,7 @@ int m307_refresh_setup(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)ptemp;
     generations = NULL;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
-        || (!wants_refresh(tables)
-            && !(tables->nelts && m307_tablecount_wanted(s)))) {
+        || !wants_refresh(tables)) {
         return OK;
     }
     rv = apr_shm_create(&shm, size, NULL, pconf);
@@ -197,6 +192,6 @@ int m307_refresh_setup(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     generations = apr_shm_baseaddr_get(shm);
     memset((void *)generations, 0, size);
-    start_watchdog(pconf, s, wants_refresh(tables));
+    start_watchdog(pconf, s);
     return OK;
 }

@@ -126,11 +126,14 @@ static void test_recent_meanwhile(void)
             for (i = 0; i < 100000; i++) {
                 memset(&recent, 'a' + (int)(i + p) % 26, sizeof recent);
                 r307_activity_note(a, &recent);
+                if (i % 100 == 0) {
+                    usleep(50);
+                }
             }
             _exit(0);
         }
     }
-    for (rounds = 0; rounds < 300; rounds++) {
+    for (rounds = 0; rounds < 2000; rounds++) {
         int n = r307_activity_recent(a, out), k;
         for (k = 0; k < n; k++) {
             read++;
