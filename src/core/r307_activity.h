@@ -121,13 +121,19 @@ apr_uint32_t r307_activity_minute(const r307_activity_t *activity,
 
 int r307_activity_claim(r307_activity_t *activity, apr_uint32_t seconds);
 
+/* Is it known that none will be noted in that second any more? */
+static inline int r307_activity_is_shut(const r307_activity_t *activity,
+                                        apr_uint32_t seconds)
+{
+    return __atomic_load_n(&activity->gate, __ATOMIC_RELAXED)
+           >= ((apr_uint64_t)seconds << 32 | R307_RECENT_A_SECOND);
+}
+
 /* May a decision be noted now? */
 static inline int r307_activity_gate(r307_activity_t *activity,
                                      apr_uint32_t seconds)
 {
-    apr_uint64_t now = __atomic_load_n(&activity->gate, __ATOMIC_RELAXED);
-
-    return now < ((apr_uint64_t)seconds << 32 | R307_RECENT_A_SECOND)
+    return !r307_activity_is_shut(activity, seconds)
            && r307_activity_claim(activity, seconds);
 }
 

@@ -143,17 +143,40 @@ static inline const r307_cell_t *r307_counter_peek(
 
 void r307_counter_note_first(r307_cell_t *cell, apr_uint32_t seconds);
 
+static inline void r307_counter_note_last(r307_cell_t *cell,
+                                          apr_uint32_t seconds)
+{
+    if (seconds > __atomic_load_n(&cell->last, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&cell->last, seconds, __ATOMIC_RELAXED);
+    }
+}
+
+/* A hit of a cell that has been hit before. */
+static inline void r307_counter_again(r307_cell_t *cell,
+                                      apr_uint32_t seconds)
+{
+    __atomic_fetch_add(&cell->hits, 1, __ATOMIC_RELAXED);
+    r307_counter_note_last(cell, seconds);
+}
+
 /* One hit, or with dry one that would have been. */
 static inline void r307_counter_hit(r307_cell_t *cell, int dry,
                                     apr_uint32_t seconds)
 {
     __atomic_fetch_add(dry ? &cell->dry : &cell->hits, 1, __ATOMIC_RELAXED);
-    if (seconds > __atomic_load_n(&cell->last, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&cell->last, seconds, __ATOMIC_RELAXED);
-    }
+    r307_counter_note_last(cell, seconds);
     if (!__atomic_load_n(&cell->first, __ATOMIC_RELAXED)) {
         r307_counter_note_first(cell, seconds);
     }
+}
+
+/* Has it been hit before, so that only numbers have to grow? */
+static inline int r307_counter_is_begun(const r307_counter_t *counter,
+                                        apr_uint32_t slot)
+{
+    return slot < counter->slots
+           && counter->ready[slot >> R307_COUNTER_CHUNK_BITS]
+           && __atomic_load_n(&counter->cells[slot].first, __ATOMIC_RELAXED);
 }
 
 /* A copy of a cell that others count in. */

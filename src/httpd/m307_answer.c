@@ -198,11 +198,12 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision)
         m307_dryrun_would(req, decision);
         return OK;
     }
+    if (decision->outcome == R307_REDIRECT) {
+        m307_count_redirect(req, decision);
+        return redirect(req, decision);
+    }
     if (decision->outcome != R307_NONE) {
         m307_count_decision(req, decision, totals[decision->outcome], 0);
-    }
-    if (decision->outcome == R307_REDIRECT) {
-        return redirect(req, decision);
     }
     status = answer(req, decision);
     return dry && status != DECLINED ? OK : status;

@@ -77,4 +77,8 @@ void m307_count_decision(const m307_request_t *req,
                          const r307_decision_t *decision, r307_total_t total,
                          int status);
 
+/* m307_count_decision() of a redirect that is no answer to an error. */
+void m307_count_redirect(const m307_request_t *req,
+                         const r307_decision_t *decision);
+
 #endif
