@@ -7,7 +7,7 @@
  * that talks to httpd is in src/httpd. docs/design.md draws the whole.
  */
 #include "httpd/m307_onerror.h"
-#include "httpd/m307_counters.h"
+#include "httpd/m307_status.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
@@ -25,6 +25,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(m307_counters_setup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
+    m307_status_register();
     m307_onerror_register();
     ap_hook_child_init(m307_file_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(m307_hooks_translate, NULL, mappers,

@@ -159,6 +159,18 @@ int r307_activity_recent(const r307_activity_t *activity, r307_recent_t *out)
     return n;
 }
 
+void r307_activity_trouble(r307_activity_t *activity, int table,
+                           const char *text, apr_time_t now)
+{
+    r307_trouble_t *trouble;
+
+    if (table >= 0 && table < R307_TROUBLES) {
+        trouble = &activity->troubles[table];
+        r307_activity_text(trouble->text, sizeof trouble->text, text, 0);
+        __atomic_store_n(&trouble->time, text ? now : 0, __ATOMIC_RELEASE);
+    }
+}
+
 static void name_loose(r307_loose_t *loose, const char *label)
 {
     r307_activity_text(loose->label, sizeof loose->label, label, 0);

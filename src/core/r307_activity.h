@@ -71,6 +71,14 @@ typedef struct r307_note_t {
     r307_recent_t recent;
 } r307_note_t;
 
+/* Tables whose last error is remembered. */
+#define R307_TROUBLES 64
+
+typedef struct r307_trouble_t {
+    apr_time_t time;            /* 0: none */
+    char text[504];
+} r307_trouble_t;
+
 typedef struct r307_activity_t {
     apr_uint32_t version;
     apr_uint32_t size;
@@ -81,6 +89,8 @@ typedef struct r307_activity_t {
     apr_uint64_t gate;          /* upper half: second; lower: noted in it */
     apr_uint32_t tickets;
     r307_note_t notes[R307_RECENT];
+    r307_trouble_t troubles[R307_TROUBLES]; /* by number of table; written by
+                                 * the process that compiles */
     r307_loose_t loose[R307_LOOSE];
 } r307_activity_t;
 
@@ -149,6 +159,10 @@ void r307_activity_text(char *to, apr_size_t size, const char *s, int path);
  * are being written are left out. Returns how many. */
 int r307_activity_recent(const r307_activity_t *activity,
                          r307_recent_t *out);
+
+/* Remember what is wrong with a table; text NULL: nothing any more. */
+void r307_activity_trouble(r307_activity_t *activity, int table,
+                           const char *text, apr_time_t now);
 
 /* The cell of a rule without a slot, found by its id; label is kept when it
  * is new. NULL: there is no room for more such rules. */

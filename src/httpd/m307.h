@@ -218,6 +218,8 @@ void m307_dryrun_would(void *ctx, const r307_decision_t *d);
 
 /* m307_hooks.c */
 int m307_hooks_translate(request_rec *r);
+/* No rule is asked about subrequests of that request any more. */
+void m307_hooks_settle(request_rec *r);
 /* r307_host_t.trace */
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);

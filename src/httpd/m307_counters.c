@@ -248,6 +248,9 @@ static int use_region(r307_counter_t *region, apr_pool_t *pconf)
         APR_ARRAY_IDX(rules, i, m307_listed_t *)->rule->counter = region;
     }
     m307_counters_activity = region->extra;
+    /* numbers of tables are those of this configuration */
+    memset(m307_counters_activity->troubles, 0,
+           sizeof m307_counters_activity->troubles);
     return OK;
 }
 
@@ -280,4 +283,24 @@ int m307_counters_setup(apr_pool_t *pconf, apr_pool_t *plog,
     }
     m307_tablecount_follow(m307_table_all(pconf), ptemp, 0);
     return use_region(region, pconf);
+}
+
+/* ---- tables in trouble ---- */
+
+void m307_counters_note_trouble(const m307_table_t *table, const char *text)
+{
+    if (m307_counters_activity) {
+        r307_activity_trouble(m307_counters_activity, table->number, text,
+                              apr_time_now());
+    }
+}
+
+int m307_counters_trouble(const m307_table_t *table, r307_trouble_t *out)
+{
+    if (!m307_counters_activity || table->number >= R307_TROUBLES) {
+        return 0;
+    }
+    *out = m307_counters_activity->troubles[table->number];
+    out->text[sizeof out->text - 1] = '\0';
+    return out->time != 0;
 }

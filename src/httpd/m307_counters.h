@@ -41,6 +41,11 @@ int m307_counters_setup(apr_pool_t *pconf, apr_pool_t *plog,
 /* Shared by all processes; NULL: nothing is counted. */
 extern r307_activity_t *m307_counters_activity;
 
+/* What is wrong with a table at the moment, for reports; NULL: nothing. */
+void m307_counters_note_trouble(const m307_table_t *table, const char *text);
+/* 1 and a copy when something is. */
+int m307_counters_trouble(const m307_table_t *table, r307_trouble_t *out);
+
 /* ---- m307_region.c: the memory ---- */
 
 /* The region of this configuration: what the parent kept, Redirect307Stats

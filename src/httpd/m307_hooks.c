@@ -103,6 +103,11 @@ static void remember(request_rec *r, const r307_chain_t *asked, int settled)
     ap_set_module_config(r->request_config, &redirect307_module, state);
 }
 
+void m307_hooks_settle(request_rec *r)
+{
+    remember(r, NULL, 1);
+}
+
 int m307_hooks_translate(request_rec *r)
 {
     m307_request_t req;

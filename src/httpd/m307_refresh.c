@@ -86,11 +86,13 @@ static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
             ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "R307-0630: table %s: "
                          "the source '%s' cannot be read; the last good "
                          "table serves on", table->name, table->spec.path);
+            m307_counters_note_trouble(table, "the source cannot be read");
             table->refused = source;
         }
         return;
     }
     if (is_current(table, &source)) {
+        m307_counters_note_trouble(table, NULL);
         memset(&table->refused, 0, sizeof table->refused);
         return;
     }

@@ -221,6 +221,9 @@ m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
                                          &report, &err);
 
     give_memory_back();
+    m307_counters_note_trouble(table, rv == APR_SUCCESS ? NULL
+                               : report.nerrors ? report.errors[0]
+                               : err.text);
     if (rv != APR_SUCCESS) {
         log_report(table, &report, &err, s, level);
         return report.bad_lines ? M307_BAD_SOURCE : M307_NOT_NOW;
@@ -261,6 +264,7 @@ int m307_table_load(m307_table_t *table, int verify, server_rec *s)
     if (!open_version(table, verify, pool, &opened, &err)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "R307-0623: table %s: %s",
                      table->name, err.text);
+        m307_counters_note_trouble(table, err.text);
         apr_pool_destroy(pool);
         return 0;
     }
