@@ -47,14 +47,28 @@ static const char *or_default(const char *s, const char *otherwise)
     return s ? s : otherwise;
 }
 
+/* Forms write a blank as '+', which httpd leaves. */
+static apr_table_t *parse_args(request_rec *r)
+{
+    char *raw = r->args, *s;
+    apr_table_t *args;
+
+    r->args = apr_pstrdup(r->pool, raw);
+    for (s = r->args; s && *s; s++) {
+        *s = *s == '+' ? ' ' : *s;
+    }
+    ap_args_to_table(r, &args);
+    r->args = raw;
+    return args;
+}
+
 /* NULL, or what is wrong with what is asked for. */
 static const char *parse_view(request_rec *r, m307_view_t *view,
                               apr_size_t *format)
 {
+    const apr_table_t *args = parse_args(r);
     const char *sort;
-    apr_table_t *args;
 
-    ap_args_to_table(r, &args);
     memset(view, 0, sizeof *view);
     view->r = r;
     view->format = or_default(apr_table_get(args, "format"), "html");

@@ -284,22 +284,27 @@ static void put_row(void *ctx, const m307_row_t *row)
 {
     request_rec *r = ctx;
 
-    ap_rvputs(r, "<tr><td data-label=\"Rule\"><span>", html(r, row->name),
-              " ", NULL);
+    int named = strcmp(row->name, row->source) != 0;
+
+    ap_rvputs(r, "<tr><td data-label=\"Rule\"><span><span",
+              named ? "" : " class=\"mono\"", ">", html(r, row->name),
+              "</span> ", NULL);
     put_state(r, row);
-    if (strcmp(row->name, row->source) != 0) {
+    if (named) {
         ap_rvputs(r, "<small class=\"mono\">", html(r, row->source),
                   "</small>", NULL);
     }
     ap_rvputs(r, "</span></td><td data-label=\"Matches\"><span><span "
               "class=\"tag\">", row->kind, "</span><code>",
               html(r, row->host), html(r, row->path), "</code>", NULL);
-    if (row->section || row->server) {
+    if (row->section || strcmp(row->server ? row->server : "main server",
+                               "main server")) {
         ap_rvputs(r, "<small>", html(r, row->server),
                   row->section ? ", " : "", html(r, row->section),
                   "</small>", NULL);
     }
-    ap_rvputs(r, "</span></td><td data-label=\"Leads to\"><span>", NULL);
+    ap_rvputs(r, "</span></td><td class=\"wide\" data-label=\"Leads "
+              "to\"><span>", NULL);
     put_targets(r, row);
     ap_rvputs(r, "</span></td><td data-label=\"If\"",
               *row->conditions ? "" : " class=\"blank\"", "><span><code>",

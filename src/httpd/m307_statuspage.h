@@ -83,6 +83,8 @@ static const char page_style[] =
     ".never{color:var(--soft)}\n"
     "ul.plain{list-style:none;margin:0;padding:0}\n"
     "ul.plain li{display:flex;gap:10px;justify-content:space-between}\n"
+    "ul.plain li+li{margin-top:3px}ul.plain small{white-space:nowrap}\n"
+    "td.wide{min-width:260px}\n"
     ".answer{margin:14px 0 0;padding:12px 14px;border-radius:8px;\n"
     "background:var(--wash)}\n"
     ".answer p{margin:0 0 6px}.answer ul{margin:6px 0 0;padding-left:18px}\n"

@@ -109,7 +109,7 @@ static const char *conditions_of(apr_pool_t *pool, const r307_rule_t *rule)
                     rule->split->everybody ? 100.0
                     : (double)rule->split->share * 100 / 4294967296.0));
     }
-    return rule->dryrun ? join(pool, text, "dryrun") : text;
+    return text;
 }
 
 static const char *state_of(const r307_rule_t *rule, apr_time_t now)
@@ -201,7 +201,10 @@ static void call_rows(const m307_view_t *view, const apr_array_header_t *rows,
 
 static const char *server_name(apr_pool_t *pool, const server_rec *s)
 {
-    return !s->is_virtual ? "main server"
+    if (!s->is_virtual) {
+        return "main server";
+    }
+    return !s->port ? s->server_hostname
         : apr_psprintf(pool, "%s:%u", s->server_hostname, (unsigned)s->port);
 }
 
