@@ -41,7 +41,7 @@ const char *m307_counters_set_file(cmd_parms *cmd, void *dir,
     const char *full = ap_server_root_relative(cmd->pool, path);
 
     (void)dir;
-    if (!err && !full) {
+    if (!err && (!full || !*path || path[strlen(path) - 1] == '/')) {
         return apr_psprintf(cmd->temp_pool, "R307-0363: Redirect307Stats '%s' "
                             "is not a path of a file; write one such as "
                             "/var/lib/redirect307/stats", path);
