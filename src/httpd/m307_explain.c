@@ -16,7 +16,6 @@
 #include "apr_uri.h"
 
 #define METHOD_MAX 32
-#define URL_MAX 8192
 
 /* Sections are walked with notes; httpd has a handful. */
 #define NOTES_MAX 64
@@ -86,10 +85,8 @@ static const char *bad_url(const char *url, const apr_uri_t *uri,
                    "ASCII character as %XX";
         }
     }
-    if (strlen(url) > URL_MAX) {
-        return "the URL is longer than 8192 bytes";
-    }
     if (rv != APR_SUCCESS || (uri->scheme && !uri->hostname)
+        || (uri->hostname && !*uri->hostname)
         || (!uri->scheme && *url != '/')) {
         return "write a method and a URL, such as 'GET /shop/item?id=1' or "
                "'POST https://www.example.com/form'";
@@ -135,9 +132,35 @@ static void set_host(request_rec *q, const apr_uri_t *uri)
     ap_update_vhost_from_headers(q);
 }
 
-/* NULL: the URL is none that a server could be asked for. */
+static int has_encoded_slash(const request_rec *q)
+{
+    const char *s = q->unparsed_uri, *end = s + strcspn(s, "?");
+
+    while (s < end && strncasecmp(s, "%2f", 3) != 0) {
+        s++;
+    }
+    return s < end;
+}
+
+/* NULL, or what httpd does with such a URL before any rule is asked. */
+static const char *refusal(const request_rec *q, r307_path_t *path)
+{
+    const core_dir_config *dir =
+        ap_get_core_module_config(q->per_dir_config);
+
+    if (q->status != HTTP_OK
+        || r307_path_from_raw(path, q->pool, q->unparsed_uri, slashes_of(q))
+           != APR_SUCCESS) {
+        return "httpd answers 400 to such a URL before any rule is asked";
+    }
+    return !dir->allow_encoded_slashes && has_encoded_slash(q)
+        ? "httpd answers 404 to %2F before any rule is asked "
+          "(AllowEncodedSlashes)" : NULL;
+}
+
+/* NULL, and why in *refused: no rule would be asked. */
 static request_rec *make_up(request_rec *r, const char *method,
-                            const apr_uri_t *uri)
+                            const apr_uri_t *uri, const char **refused)
 {
     request_rec *q = apr_pmemdup(r->pool, r, sizeof *r);
     r307_path_t path;
@@ -164,9 +187,8 @@ static request_rec *make_up(request_rec *r, const char *method,
         : apr_pstrcat(r->pool, "/", q->unparsed_uri, NULL);
     q->args = uri->query;
     memset(&q->parsed_uri, 0, sizeof q->parsed_uri);
-    if (q->status != HTTP_OK
-        || r307_path_from_raw(&path, r->pool, q->unparsed_uri, slashes_of(q))
-           != APR_SUCCESS) {
+    *refused = refusal(q, &path);
+    if (*refused) {
         return NULL;
     }
     q->uri = apr_pstrmemdup(r->pool, path.uri, path.uri_len);
@@ -293,11 +315,9 @@ static void ask_directories(request_rec *r, request_rec *q,
 static void explain(request_rec *r, const apr_uri_t *uri,
                     m307_explained_t *out)
 {
-    request_rec *q = make_up(r, out->method, uri);
+    request_rec *q = make_up(r, out->method, uri, &out->error);
 
     if (!q) {
-        out->error = "httpd answers 400 to such a URL before any rule is "
-                     "asked";
         return;
     }
     out->server = q->server->is_virtual ? q->server->server_hostname
