@@ -28,14 +28,32 @@ int m307_onerror_configured(const request_rec *failed)
                    && m307_config_server(failed->server)->onerror));
 }
 
-/* What names no path here, see hooks; and what httpd gave up before it looked
- * for anything by that path, as it does with requests that it cannot read. */
-static int is_out_of_reach(const request_rec *failed,
-                           const request_rec *first)
+/* What names no path here, see hooks. */
+static int is_out_of_reach(const request_rec *first)
 {
-    return !first->uri || first->uri[0] != '/' || !failed->filename
+    return !first->uri || first->uri[0] != '/' || first->assbackwards
            || first->method_number == M_CONNECT
-           || first->proxyreq == PROXYREQ_PROXY || first->assbackwards;
+           || first->proxyreq == PROXYREQ_PROXY;
+}
+
+/* httpd gave up while it read the request, before it looked for anything by
+ * its path: what was read may be half of it. */
+static int is_unread(const request_rec *failed)
+{
+    static const int statuses[] = {
+        HTTP_BAD_REQUEST, HTTP_REQUEST_TIME_OUT, HTTP_LENGTH_REQUIRED,
+        HTTP_REQUEST_URI_TOO_LARGE, HTTP_EXPECTATION_FAILED, 431,
+        HTTP_NOT_IMPLEMENTED, HTTP_VERSION_NOT_SUPPORTED
+    };
+    apr_size_t i;
+
+    for (i = 0; !failed->filename
+                && i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (failed->status == statuses[i]) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* ---- ErrorDocument with a URL ---- */
@@ -224,7 +242,8 @@ int m307_onerror_decide(m307_onerror_t *state, request_rec *r)
     state->redirects = 0;
     if ((r->status < R307_STATUS_MIN
          && !(state->generated && r->status == HTTP_MOVED_TEMPORARILY))
-        || is_out_of_reach(failed, m307_request_original(failed))) {
+        || is_out_of_reach(m307_request_original(failed))
+        || is_unread(failed)) {
         return 0;
     }
     state->status = error_of(r, section, server);

@@ -12,9 +12,9 @@
 #include "core/r307_options.h"
 
 #include "apr_strings.h"
+#include "http_connection.h"
 
-static const char out_name[] = "REDIRECT307_ONERROR";
-static const char in_name[] = "REDIRECT307_ONERROR_BODY";
+static const char filter_name[] = "REDIRECT307_ONERROR";
 
 /* ---- the directive ---- */
 
@@ -73,6 +73,43 @@ const char *m307_onerror_add(cmd_parms *cmd, void *dir, int argc,
 
 /* ---- filters ---- */
 
+/* mod_proxy hangs up without an answer when the backend has done so and the
+ * client's connection was used before (EOC): clients then try again, but never
+ * with a POST. It is a bad gateway all the same. */
+static int is_hangup(const request_rec *r, const apr_bucket_brigade *bb)
+{
+    const apr_bucket *b;
+
+    if (r->proxyreq != PROXYREQ_REVERSE || r->status != HTTP_OK) {
+        return 0;
+    }
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        if (AP_BUCKET_IS_EOC(b)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_to_be_replaced(m307_onerror_t *state, request_rec *r,
+                             const apr_bucket_brigade *bb)
+{
+    int hangup = is_hangup(r, bb), replaced;
+
+    if (state->generated) {
+        return state->redirects;    /* whatever became of the status */
+    }
+    if (hangup) {
+        r->status = HTTP_BAD_GATEWAY;
+    }
+    replaced = m307_onerror_decide(state, r);
+    if (hangup && !replaced) {
+        r->status = HTTP_OK;
+    }
+    return replaced;
+}
+
 static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     m307_onerror_t *state = f->ctx;
@@ -81,32 +118,11 @@ static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_brigade_cleanup(bb);
         return APR_SUCCESS;
     }
-    if (m307_onerror_decide(state, f->r)) {
+    if (is_to_be_replaced(state, f->r, bb)) {
         return m307_replace_answer(state, f, bb);
     }
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
-}
-
-/*
- * A handler that answers with an error may leave the body unread, and httpd
- * would read all of it before it lets go of the answer. Once it is decided
- * that the client is to send the body elsewhere, a large one ends here; the
- * connection is marked for closing by then.
- */
-static apr_status_t spare(ap_filter_t *f, apr_bucket_brigade *bb,
-                          ap_input_mode_t mode, apr_read_type_e block,
-                          apr_off_t readbytes)
-{
-    request_rec *r = f->r;
-
-    if (r->status < R307_STATUS_MIN || !m307_onerror_decide(f->ctx, r)
-        || r->connection->keepalive != AP_CONN_CLOSE) {
-        return ap_get_brigade(f->next, bb, mode, block, readbytes);
-    }
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(
-                                    r->connection->bucket_alloc));
-    return APR_SUCCESS;
 }
 
 /* ---- hooks ---- */
@@ -120,31 +136,16 @@ static request_rec *failed_request(request_rec *r)
     return r;
 }
 
-/* What the filter of the body knows; the other one is gone when httpd makes
- * the answer. */
-static m307_onerror_t *known_state(const request_rec *r)
-{
-    ap_filter_t *f = r->input_filters;
-
-    while (f && (f->frec->filter_func.in_func != spare || f->r != r)) {
-        f = f->next;
-    }
-    return f ? f->ctx : NULL;
-}
-
 static m307_onerror_t *watch(request_rec *r, request_rec *failed)
 {
-    m307_onerror_t *state = known_state(r);
+    m307_onerror_t *state = apr_pcalloc(r->pool, sizeof *state);
 
-    if (!state) {
-        state = apr_pcalloc(r->pool, sizeof *state);
-        state->failed = failed;
-    }
-    ap_add_output_filter(out_name, state, r, r->connection);
+    state->failed = failed;
+    ap_add_output_filter(filter_name, state, r, r->connection);
     return state;
 }
 
-static void insert_filter(request_rec *r)
+void m307_onerror_insert(request_rec *r)
 {
     request_rec *failed = r->prev ? failed_request(r) : r;
     m307_onerror_t *state;
@@ -156,41 +157,43 @@ static void insert_filter(request_rec *r)
     if (failed != r) {
         m307_onerror_decide(state, r);  /* before the body is read for it */
     }
-    else {
-        ap_add_input_filter(in_name, state, r, r->connection);
-    }
 }
 
 /* Not for a plain redirect. 302 may be what ErrorDocument makes of an error.
  * When something fails after an answer has begun, nothing can be mended. */
-static void insert_error_filter(request_rec *r)
+int m307_onerror_insert_error(request_rec *r)
 {
     request_rec *failed;
     m307_onerror_t *state;
 
     if (r->status < R307_STATUS_MIN && r->status != HTTP_MOVED_TEMPORARILY) {
-        return;
+        return 0;
     }
     failed = failed_request(r);
     if (r->main || !m307_onerror_configured(failed)) {
-        return;
+        return 0;
     }
     if (m307_replace_was(r)) {
         watch(r, failed)->answered = 1;
+        return 1;
     }
-    else if (!r->sent_bodyct) {
-        state = watch(r, failed);
-        state->generated = 1;
-        m307_onerror_decide(state, r);
+    if (r->sent_bodyct) {
+        return 0;
     }
+    state = watch(r, failed);
+    state->generated = 1;
+    return m307_onerror_decide(state, r);
+}
+
+static void insert_error(request_rec *r)
+{
+    (void)m307_onerror_insert_error(r);
 }
 
 void m307_onerror_register(void)
 {
-    ap_register_output_filter(out_name, look, NULL,
+    ap_register_output_filter(filter_name, look, NULL,
                               M307_ONERROR_FILTER_TYPE);
-    ap_register_input_filter(in_name, spare, NULL, AP_FTYPE_CONTENT_SET);
-    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
-                                APR_HOOK_LAST);
+    ap_hook_insert_filter(m307_onerror_insert, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_insert_error_filter(insert_error, NULL, NULL, APR_HOOK_LAST);
 }

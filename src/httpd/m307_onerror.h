@@ -32,6 +32,10 @@ typedef struct m307_onerror_t {
 
 /* m307_onerror.c: when */
 void m307_onerror_register(void);
+/* insert_filter and insert_error_filter, before whatever else of ours changes
+ * an answer. The second returns 1 when the answer will be replaced. */
+void m307_onerror_insert(request_rec *r);
+int m307_onerror_insert_error(request_rec *r);
 /* Redirect307OnError */
 const char *m307_onerror_add(cmd_parms *cmd, void *dir, int argc,
                              char *const argv[]);

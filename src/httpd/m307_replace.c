@@ -52,6 +52,7 @@ static void set_headers(const m307_onerror_t *state, request_rec *r)
     r->content_languages = NULL;
     r->clength = 0;
     r->mtime = 0;
+    r->no_cache = 0;
     r->no_local_copy = 1;
     ap_set_content_type(r, "text/html; charset=iso-8859-1");
 }
