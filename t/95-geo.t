@@ -127,7 +127,7 @@ EOC
     tells($ask->('/cgi2/', 'env'),
           '200 cookie,origin max-age=5,private', 'CGI: a lifetime, private');
     tells($ask->('/cgi2/store', 'env'),
-          '200 origin no-store', 'CGI: no-store is enough');
+          '200 origin no-store,private', 'CGI: no-store stays');
     tells($ask->('/private-proxied/', 'env'),
           '200 cookie,origin max-age=5,private', 'proxied: a lifetime, private');
     SKIP: {

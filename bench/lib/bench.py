@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import addresses
 import rules
 
 # Programs that systems need besides httpd; without them the system is left
@@ -50,6 +51,13 @@ class Bench:
     def conf(self, name):
         return os.path.join(self.directory, "conf", name)
 
+    def header_fields(self, name):
+        """The lines of conf/NAME.headers; none without a name."""
+        if not name:
+            return []
+        with open(self.conf(f"{name}.headers"), encoding="ascii") as file:
+            return file.read().splitlines()
+
     def _copy_module(self, module):
         """The build directory may be closed to the servers' user."""
         return shutil.copy(module, os.path.join(self.scratch,
@@ -77,18 +85,26 @@ class Bench:
                 return f"{program} is not installed"
         if system.needs.startswith("Redirect307"):
             return self._directive_missing(system.needs)
+        if system.needs == "addresses":
+            return addresses.why_not(self)
         return None
 
-    def _directive_missing(self, name):
+    def configtest(self, name, text):
+        """What httpd says of a configuration with the module and this."""
         conf = os.path.join(self.scratch, f"{name}.conf")
         with open(conf, "w", encoding="ascii") as file:
             file.write("LoadModule mpm_event_module"
                        f' "{self.libexecdir}/mod_mpm_event.so"\n'
                        f'LoadModule redirect307_module "{self.module}"\n'
-                       f"<IfDirective {name}>\nError found\n</IfDirective>\n")
+                       + text)
         done = subprocess.run([self.httpd, "-t", "-d", self.scratch,
                                "-f", conf], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False)
-        if b"\nfound" in done.stdout:
+        return done.stdout
+
+    def _directive_missing(self, name):
+        said = self.configtest(name, f"<IfDirective {name}>\nError found\n"
+                               "</IfDirective>\n")
+        if b"\nfound" in said:
             return None
         return f"this module has no {name}"

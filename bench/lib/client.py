@@ -19,8 +19,11 @@ def wait_for_listener(port, deadline, alive):
 
 
 class Connection:
-    def __init__(self, sock):
+    """fields: header fields that every request has, as "Name: value" lines."""
+
+    def __init__(self, sock, fields=()):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.fields = "".join(field + "\r\n" for field in fields)
         self.sock = sock
         self.file = sock.makefile("rb")
 
@@ -40,7 +43,8 @@ class Connection:
     def ask(self, path):
         """GET the path; (status, Location or None)."""
         self.sock.sendall(f"GET {path} HTTP/1.1\r\n"
-                          "Host: www.example.com\r\n\r\n".encode("ascii"))
+                          "Host: www.example.com\r\n"
+                          f"{self.fields}\r\n".encode("ascii"))
         status = int(self._line().split(" ")[1])
         location, length = None, 0
         while True:

@@ -16,6 +16,9 @@ GROUPS = (
     ("regex", "miss", "Regular expressions, miss", ""),
     ("htaccess", "hit", "Rules in .htaccess, hit", ""),
     ("htaccess", "miss", "Rules in .htaccess, miss", ""),
+    ("geo", "hit", "A choice by what is known of the visitor, hit",
+     "One rule. Every second line is a rule that chooses; the line before it"
+     " is a plain rule with the same fields in the request."),
 )
 
 TABLE_COLUMNS = (

@@ -37,18 +37,23 @@ def path(index):
     return f"/{LANGUAGES[n % 7]}/cat-{n % 9973:04d}/item-{n:08d}"
 
 
+def tail(index):
+    return f"/catalogue/article/{number(index):08d}"
+
+
 def target(index):
-    return f"https://safe.example/catalogue/article/{number(index):08d}"
+    return "https://safe.example" + tail(index)
 
 
 def write(file, line, count):
-    """Write the first count rules; line is a format with {path}, {item} and
-    {target}."""
+    """Write the first count rules; line is a format with {path}, {item},
+    {target} and {tail}, its path."""
     render = line.format
     for begin in range(0, count, 10_000):
         end = min(begin + 10_000, count)
         file.write("".join(
-            render(path=path(i), item=item(i), target=target(i)) + "\n"
+            render(path=path(i), item=item(i), target=target(i),
+                   tail=tail(i)) + "\n"
             for i in range(begin, end)))
 
 

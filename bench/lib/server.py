@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+import addresses
 import client
 
 # "nobody" and "nogroup" of Debian; used only when root runs the benchmark.
@@ -74,6 +75,7 @@ class Site:
         for part in ("run", "logs", "htdocs"):
             os.makedirs(os.path.join(self.root, part))
         self.rules = self._place_rules()
+        self.addresses = self._place_addresses()
         self._write_htaccess()
         _give_away(self.root)
 
@@ -88,6 +90,17 @@ class Site:
             os.link(rules, place)
         return place
 
+    def _place_addresses(self):
+        if self.system.needs != "addresses":
+            return ""
+        place = os.path.join(self.root, "addresses.mmdb")
+        addresses.write(place)
+        return place
+
+    def fields(self):
+        """What every request to this system carries."""
+        return self.bench.header_fields(self.system.vars.get("HEADERS"))
+
     def _write_htaccess(self):
         name = f"{self.system.template}.htaccess"
         if os.path.exists(self.bench.conf(name)):
@@ -96,7 +109,8 @@ class Site:
 
     def values(self, port, mpm):
         return {"ROOT": self.root, "PORT": str(port), "MPM": mpm,
-                "RULES": self.rules, "LIBEXECDIR": self.bench.libexecdir,
+                "RULES": self.rules, "ADDRESSES": self.addresses,
+                "LIBEXECDIR": self.bench.libexecdir,
                 "MODULE": self.bench.module, "CONST307": self.bench.const307,
                 "MATCH": "", "MAP": "", "TABLE_OPTIONS": "",
                 **self.system.vars}
@@ -187,7 +201,7 @@ class Server:
                 self.port, self.started + START_SECONDS, self.alive)
         except OSError as error:
             raise ServerError(self._complaint()) from error
-        return client.Connection(sock)
+        return client.Connection(sock, self.site.fields())
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+/* Fewer choices are tried one by one. */
+#define FILED_FROM 4
+
 static int is_default(const r307_choice_t *choice)
 {
     int i;
@@ -46,7 +49,21 @@ static apr_status_t parse_one(apr_pool_t *pool, const char *word,
     return rv;
 }
 
-static void gather_languages(apr_pool_t *pool, r307_choices_t *choices)
+/* The pointer by which that tag is known in the rule. */
+static const char *only_one(apr_array_header_t *tags, const char *tag)
+{
+    int i;
+
+    for (i = 0; i < tags->nelts; i++) {
+        if (strcasecmp(APR_ARRAY_IDX(tags, i, const char *), tag) == 0) {
+            return APR_ARRAY_IDX(tags, i, const char *);
+        }
+    }
+    return APR_ARRAY_PUSH(tags, const char *) = tag;
+}
+
+static void gather_languages(apr_pool_t *pool, r307_choice_t *at,
+                             r307_choices_t *choices)
 {
     apr_array_header_t *tags = apr_array_make(pool, 4, sizeof(const char *));
     int i, k;
@@ -54,15 +71,58 @@ static void gather_languages(apr_pool_t *pool, r307_choices_t *choices)
     for (i = 0; i < choices->n; i++) {
         const apr_array_header_t *list = choices->at[i].selectors;
         for (k = 0; k < list->nelts; k++) {
-            const r307_selector_t *s = &APR_ARRAY_IDX(list, k,
-                                                      r307_selector_t);
+            r307_selector_t *s = &APR_ARRAY_IDX(list, k, r307_selector_t);
             if (s->kind == R307_SELECT_LANGUAGE) {
-                APR_ARRAY_PUSH(tags, const char *) = s->language;
+                s->language = only_one(tags, s->language);
+            }
+            if (list->nelts == 1) {
+                at[i].only_country = s->country;
+                at[i].only_language = s->language;
             }
         }
     }
     choices->languages = (const char *const *)tags->elts;
     choices->nlanguages = tags->nelts;
+}
+
+static int needs_country_only(const r307_choices_t *choices)
+{
+    int i, k;
+
+    for (i = 0; i < choices->n; i++) {
+        const apr_array_header_t *list = choices->at[i].selectors;
+        for (k = 0; k < list->nelts; k++) {
+            switch (APR_ARRAY_IDX(list, k, r307_selector_t).kind) {
+            case R307_SELECT_REGION:
+            case R307_SELECT_CONTINENT: /* a source may say another one */
+            case R307_SELECT_LANGUAGE:
+                return 0;
+            default:
+                break;
+            }
+        }
+    }
+    return choices->n < 256;
+}
+
+/* So that a rule of many countries costs no more than one of few. */
+static void file_by_country(apr_pool_t *pool, r307_choices_t *choices)
+{
+    unsigned char *first = apr_palloc(pool, R307_COUNTRIES_MAX);
+    r307_facts_t facts;
+    unsigned number;
+
+    memset(&facts, 0, sizeof facts);
+    for (number = 0; (facts.country = r307_country_at(number)) != NULL;
+         number++) {
+        int i = 0;
+        while (i < choices->n
+               && !r307_choice_holds(&choices->at[i], &facts, NULL, 0)) {
+            i++;
+        }
+        first[number] = (unsigned char)i;
+    }
+    choices->by_country = first;
 }
 
 apr_status_t r307_choice_parse(apr_pool_t *pool, int nwords,
@@ -97,25 +157,26 @@ apr_status_t r307_choice_parse(apr_pool_t *pool, int nwords,
     }
     choices->at = at;
     choices->n = nwords;
-    gather_languages(pool, choices);
+    gather_languages(pool, at, choices);
+    if (choices->n >= FILED_FROM && needs_country_only(choices)) {
+        file_by_country(pool, choices);
+    }
     *out = choices;
     return APR_SUCCESS;
 }
 
-const char *r307_choice_language(const r307_choices_t *choices,
-                                 const r307_facts_t *facts)
+const char *r307_choice_preferred(const r307_choices_t *choices,
+                                  const r307_facts_t *facts)
 {
-    int i = -1;
-
-    if (choices->nlanguages && facts->language) {
-        i = r307_language_choose(facts->language, strlen(facts->language),
+    int i = r307_language_choose(facts->language, strlen(facts->language),
                                  choices->languages, choices->nlanguages);
-    }
+
     return i < 0 ? NULL : choices->languages[i];
 }
 
-int r307_choice_holds(const r307_choice_t *choice, const r307_facts_t *facts,
-                      const char *language, int plain)
+int r307_choice_holds_list(const r307_choice_t *choice,
+                           const r307_facts_t *facts, const char *language,
+                           int plain)
 {
     const r307_selector_t *s =
         (const r307_selector_t *)choice->selectors->elts;

@@ -21,16 +21,32 @@ static unsigned letter(char c)
     return ((unsigned char)c | 0x20u) - 'a';
 }
 
-const r307_country_t *r307_country_find(const char *code)
+const r307_country_t *r307_country_find_two(const char *bytes)
 {
-    unsigned first, second, row;
+    unsigned first = letter(bytes[0]), second = letter(bytes[1]), row;
 
-    if (!code || (first = letter(code[0])) >= LETTERS
-        || (second = letter(code[1])) >= LETTERS || code[2]) {
+    if (first >= LETTERS || second >= LETTERS) {
         return NULL;
     }
     row = by_code[first][second];
     return row ? &countries[row - 1] : NULL;
+}
+
+const r307_country_t *r307_country_find(const char *code)
+{
+    return code && code[0] && code[1] && !code[2]
+        ? r307_country_find_two(code) : NULL;
+}
+
+unsigned r307_country_number(const r307_country_t *country)
+{
+    return (unsigned)(country - countries);
+}
+
+const r307_country_t *r307_country_at(unsigned number)
+{
+    return number < sizeof countries / sizeof countries[0]
+        ? &countries[number] : NULL;
 }
 
 r307_continent_t r307_continent_find(const char *code)

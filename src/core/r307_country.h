@@ -48,6 +48,15 @@ typedef struct r307_country_t {
  */
 const r307_country_t *r307_country_find(const char *code);
 
+/* The same for two bytes. */
+const r307_country_t *r307_country_find_two(const char *bytes);
+
+/* All countries, numbered from 0; more than there will ever be. */
+#define R307_COUNTRIES_MAX 256
+unsigned r307_country_number(const r307_country_t *country);
+/* NULL behind the last. */
+const r307_country_t *r307_country_at(unsigned number);
+
 /* The continent of a code in either case; NONE for everything else. */
 r307_continent_t r307_continent_find(const char *code);
 

@@ -151,14 +151,16 @@ static const r307_target_t *pick(const r307_request_t *req,
                                  const r307_site_t **site)
 {
     const char *language = r307_choice_language(choices, facts);
-    int i;
+    const r307_choice_t *choice = r307_choice_first(choices, facts, plain);
+    const r307_choice_t *end = choices->at + choices->n;
 
-    for (i = 0; i < choices->n; i++) {
-        const r307_target_t *target = choices->at[i].target;
+    for (; choice < end; choice++) {
+        const r307_target_t *target;
 
-        if (!r307_choice_holds(&choices->at[i], facts, language, plain)) {
+        if (!r307_choice_holds(choice, facts, language, plain)) {
             continue;
         }
+        target = choice->target;
         if (!target->site || strcmp(target->site, R307_TARGET_NEAREST)) {
             return target;
         }
@@ -177,12 +179,14 @@ static void __attribute__((noinline)) choose(const r307_request_t *req,
                                              r307_match_t *match)
 {
     const r307_rule_t *rule = match->rule;
-    unsigned fields = r307_rule_fields(rule, req->sites), chosen = 0;
+    unsigned fields = r307_rule_fields(rule, req->site_fields), chosen = 0;
     r307_facts_t facts;
 
-    memset(&facts, 0, sizeof facts);
     if (fields && req->server->facts) {
         req->server->facts(req->ctx, fields, 0, &facts, &chosen);
+    }
+    else {
+        memset(&facts, 0, sizeof facts);
     }
     if (!rule->choices) {
         match->site = r307_site_nearest(req->sites, &facts);
@@ -195,7 +199,6 @@ static void __attribute__((noinline)) choose(const r307_request_t *req,
         if (match->target) {
             return;
         }
-        memset(&facts, 0, sizeof facts);
         req->server->facts(req->ctx, fields, 1, &facts, &chosen);
     }
     match->target = pick(req, rule->choices, &facts, 0, &match->site);
@@ -215,9 +218,7 @@ static int __attribute__((noinline)) find_site(const r307_request_t *req,
 
 static int needs_choice(const r307_rule_t *rule)
 {
-    return rule->choices
-           || (rule->target->site
-               && strcmp(rule->target->site, R307_TARGET_NEAREST) == 0);
+    return rule->choices || rule->nearest;
 }
 
 /* ---- candidates ---- */
@@ -232,7 +233,7 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
     if (rule->split && !in_share(req, rule)) {
         return R307_STEP_SPLIT;
     }
-    if ((rule->choices || rule->target->site) && needs_choice(rule)) {
+    if (needs_choice(rule)) {
         choose(req, match);
     }
     return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;

@@ -47,8 +47,8 @@ typedef struct r307_host_t {
     r307_trace_fn trace;        /* NULL: nobody listens */
     /* What is known of the visitor: the fields given as bits. *chosen: those
      * that the visitor chose, rather than where they are; with measured set
-     * the visitor's choice is left out. Whoever is asked sees to Vary. NULL:
-     * nothing is known of anybody. */
+     * the visitor's choice is left out. *facts comes with anything in it.
+     * Whoever is asked sees to Vary. NULL: nothing is known of anybody. */
     void (*facts)(void *ctx, unsigned fields, int measured,
                   r307_facts_t *facts, unsigned *chosen);
     /* What sticky= of that split stands for in this request, any bytes; NULL
@@ -74,6 +74,7 @@ typedef struct r307_request_t {
     const apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t; NULL:
                                  * computed hosts are never allowed */
     const apr_array_header_t *sites;    /* const r307_site_t *; NULL: none */
+    unsigned site_fields;       /* r307_site_fields(sites) */
     const r307_host_t *server;
     void *ctx;
     int thorough;               /* trace rules for other hosts, too */

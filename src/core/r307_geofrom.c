@@ -307,6 +307,27 @@ const r307_geosource_t *r307_geofrom_sources(const r307_geofrom_t *from,
     return (const r307_geosource_t *)from->sources[field]->elts;
 }
 
+const r307_geosource_t *r307_geofrom_only(const r307_geofrom_t *from,
+                                          unsigned fields)
+{
+    unsigned needs = r307_geofrom_needs(fields);
+    const r307_geosource_t *source;
+    int count;
+
+    if (!needs || (needs & (needs - 1))) {
+        return NULL;
+    }
+    source = r307_geofrom_sources(from, __builtin_ctz(needs), &count);
+    if (count != 1 || source->partner
+        || R307_FIELD_BIT(source->field) != needs) {
+        return NULL;
+    }
+    return source->kind == R307_GEO_MMDB
+           || (source->kind == R307_GEO_HEADER
+               && (source->format == R307_GEO_PLAIN
+                   || source->format == R307_GEO_RANGES)) ? source : NULL;
+}
+
 const char *const *r307_geofrom_databases(const r307_geofrom_t *from,
                                           int *count)
 {

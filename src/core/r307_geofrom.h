@@ -65,6 +65,16 @@ unsigned r307_geofrom_needs(unsigned fields);
 const r307_geosource_t *r307_geofrom_sources(const r307_geofrom_t *from,
                                              r307_field_t field, int *count);
 
+/*
+ * The source that alone tells the given fields: a header that holds nothing
+ * but the value, or a database; NULL when there is more to it. Of the header,
+ * r307_geovalue_set() takes the value then, if it is at most
+ * R307_GEOFROM_ONLY_MAX bytes long.
+ */
+#define R307_GEOFROM_ONLY_MAX 1024
+const r307_geosource_t *r307_geofrom_only(const r307_geofrom_t *from,
+                                          unsigned fields);
+
 /* Paths of the databases, each once; a source's number is the index. */
 const char *const *r307_geofrom_databases(const r307_geofrom_t *from,
                                           int *count);

@@ -91,10 +91,9 @@ static int set_text(const r307_geosource_t *source, r307_field_t field,
                     const r307_geotext_t *text, r307_georead_t *rd,
                     r307_facts_t *facts)
 {
-    int visitor =
-        (r307_geosource_uses(source) & R307_GEOFROM_VISITOR) != 0;
-
     if (field == R307_FIELD_COUNTRY && source->field == R307_FIELD_REGION) {
+        int visitor =
+            (r307_geosource_uses(source) & R307_GEOFROM_VISITOR) != 0;
         /* A visitor's "BAS" is rather a region of their own country. */
         facts->country =
             r307_geovalue_region_country(text->s, text->len, visitor ? 4 : 3);
@@ -107,12 +106,24 @@ static int set_text(const r307_geosource_t *source, r307_field_t field,
 static int ask_half(const r307_geosource_t *source, r307_field_t field,
                     r307_georead_t *rd, r307_facts_t *facts)
 {
-    const char *raw = raw_text(source, rd);
     r307_geotext_t text;
+    const char *raw = raw_text(source, rd);
+    apr_size_t len;
 
-    return raw
-           && r307_geovalue_pick(source, raw, strlen(raw), rd->pool, &text)
-           && set_text(source, field, &text, rd, facts);
+    if (!raw) {
+        return 0;
+    }
+    len = strlen(raw);
+    /* Mostly it is a header with nothing but the value. */
+    if (source->format == R307_GEO_PLAIN && len == 2 && raw[0] > ' '
+        && raw[1] > ' ') {
+        text.s = raw;
+        text.len = len;
+    }
+    else if (!r307_geovalue_pick(source, raw, len, rd->pool, &text)) {
+        return 0;
+    }
+    return set_text(source, field, &text, rd, facts);
 }
 
 /* 1 when the source says something of the field. */
@@ -189,6 +200,13 @@ static void read_field(const r307_geofrom_t *from, r307_field_t field,
         if (chosen_country && !visitor && field != R307_FIELD_LANGUAGE) {
             continue;
         }
+        if (next == count || !list[next].alternative) {
+            if (ask(&list[i], field, rd, facts)) {
+                rd->chosen |= visitor ? R307_FIELD_BIT(field) : 0;
+                return;
+            }
+            continue;
+        }
         before = *facts;
         if (!ask(&list[i], field, rd, facts)) {
             continue;
@@ -212,9 +230,9 @@ void r307_georead_facts(const r307_geofrom_t *from, unsigned fields,
     rd->asked = 0;
     rd->chosen = 0;
     rd->disbelieved = NULL;
-    for (field = 0; field < R307_FIELDS; field++) {
-        if (!(needs & R307_FIELD_BIT(field))
-            || (facts->tor && field != R307_FIELD_LANGUAGE)
+    for (; needs; needs &= needs - 1) {
+        field = __builtin_ctz(needs);
+        if ((facts->tor && field != R307_FIELD_LANGUAGE)
             || (field == R307_FIELD_REGION && !facts->country)) {
             continue;
         }

@@ -38,6 +38,9 @@ static int is_nothing(const char *text, apr_size_t len)
     static const char *const words[] = { "?", "-", "--", "**", "reserved" };
     unsigned i;
 
+    if (len > sizeof "reserved" - 1) {
+        return 0;
+    }
     for (i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strlen(words[i]) == len
             && strncasecmp(words[i], text, len) == 0) {
@@ -49,13 +52,6 @@ static int is_nothing(const char *text, apr_size_t len)
 
 /* ---- country, continent ---- */
 
-static const r307_country_t *country(const char *text)
-{
-    char code[3] = { text[0], text[1], '\0' };
-
-    return r307_country_find(code);
-}
-
 static int set_country(r307_facts_t *facts, const char *text, apr_size_t len,
                        apr_pool_t *pool)
 {
@@ -63,7 +59,7 @@ static int set_country(r307_facts_t *facts, const char *text, apr_size_t len,
 
     (void)pool;
     /* XX, ZZ, A1, A2, AP, EU and "--" are no countries of the table. */
-    found = len == 2 ? country(text) : NULL;
+    found = len == 2 ? r307_country_find_two(text) : NULL;
     if (!found && !is_tor(text, len)) {
         return 0;
     }
@@ -163,7 +159,7 @@ static int set_region(r307_facts_t *facts, const char *text, apr_size_t len,
     at = region_split(code, of);
     sub = code + at;
     if (at) {
-        of = country(code);
+        of = r307_country_find_two(code);
     }
     if (!of || (facts->country && facts->country != of)
         || strcmp(sub, "XX") == 0 || strcmp(sub, "ZZ") == 0) {
@@ -187,7 +183,7 @@ const r307_country_t *r307_geovalue_region_country(const char *text,
         || (len == 3 && begins_like_country(code))) {
         return NULL;
     }
-    return country(code);
+    return r307_country_find_two(code);
 }
 
 /* ---- city ---- */
@@ -298,20 +294,13 @@ static int set_latlong(r307_facts_t *facts, const char *text, apr_size_t len,
 
 /* ---- language ---- */
 
-/* Ranges are judged one by one when a rule asks; see r307_language.h. */
+/* Ranges are judged one by one when a rule asks, whatever bytes they are; see
+ * r307_language.h. */
 static int set_language(r307_facts_t *facts, const char *text, apr_size_t len,
                         apr_pool_t *pool)
 {
-    apr_size_t i;
-
     if (is_nothing(text, len)) {
         return 0;
-    }
-    for (i = 0; i < len; i++) {
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t')
-            || text[i] == 0x7f) {
-            return 0;
-        }
     }
     facts->language = text[len] ? apr_pstrmemdup(pool, text, len) : text;
     return 1;

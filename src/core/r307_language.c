@@ -50,6 +50,9 @@ static apr_size_t range_length(const char *s, const char *end)
     while (p < end && is_alpha(*p)) {
         p++;
     }
+    if (p - s == 2 && (p == end || *p == ';' || *p == ',')) {
+        return 2;               /* as most are */
+    }
     while (p > subtag && p - subtag <= SUBTAG_MAX) {
         if (p == end || *p != '-') {
             return (apr_size_t)(p - s);
@@ -93,37 +96,39 @@ static const char *skip_blanks(const char *s, const char *end)
     return s;
 }
 
-/* [s, end) is what stands between two commas. 0 when it is malformed. */
-static int parse_member(const char *s, const char *end, range_t *out)
+/* One member, up to a comma or end. Returns where it ends; NULL when it is
+ * malformed. */
+static const char *take_member(const char *s, const char *end, range_t *out)
 {
     s = skip_blanks(s, end);
     out->s = s;
     out->q = Q_ONE;
     out->len = (apr_uint16_t)range_length(s, end);
     if (out->len == 0 && (s == end || *s != '*')) {
-        return 0;
+        return NULL;
     }
     s = skip_blanks(s + (out->len ? out->len : 1), end);
     if (s < end && *s == ';') {
         s = take_weight(skip_blanks(s + 1, end), end, &out->q);
         s = s ? skip_blanks(s, end) : NULL;
     }
-    return s == end;
+    return s && (s == end || *s == ',') ? s : NULL;
 }
 
 static void parse_header(const char *s, const char *end, ranges_t *out)
 {
     out->count = out->refusals = 0;
     while (s < end && out->count < R307_LANGUAGE_RANGES_MAX) {
-        const char *comma = s;
+        const char *after = take_member(s, end, &out->list[out->count]);
 
-        while (comma < end && *comma != ',') {
-            comma++;
-        }
-        if (parse_member(s, comma, &out->list[out->count])) {
+        if (after) {
             out->refusals += out->list[out->count++].q == 0;
+            s = after;
         }
-        s = comma < end ? comma + 1 : end;
+        else {
+            s = memchr(s, ',', (apr_size_t)(end - s));
+        }
+        s = s && s < end ? s + 1 : end;
     }
 }
 

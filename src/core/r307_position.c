@@ -58,7 +58,7 @@ apr_status_t r307_position_parse_degrees(const char *text, apr_size_t len,
                                          double max, double *out)
 {
     const char *p = text, *end = text + len;
-    double number = 0;
+    double number = 0, scale = 1;
     int whole, fraction = 0;
 
     if (len == 0 || len > R307_POSITION_DEGREES_MAX) {
@@ -70,7 +70,10 @@ apr_status_t r307_position_parse_degrees(const char *text, apr_size_t len,
         p += 1 + (fraction = digits(p + 1, end, &number));
         whole = fraction ? whole : 0;
     }
-    number /= pow(10, fraction);
+    for (; fraction > 0; fraction--) {
+        scale *= 10;            /* exact for as many digits as there can be */
+    }
+    number /= scale;
     if (!whole || p != end || number > max) {
         return APR_EINVAL;
     }

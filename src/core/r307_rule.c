@@ -167,19 +167,17 @@ const char *r307_rule_unknown_site(const r307_rule_t *rule,
     return NULL;
 }
 
-unsigned r307_rule_fields(const r307_rule_t *rule,
-                          const apr_array_header_t *sites)
+static int leads_to_nearest(const r307_rule_t *rule)
 {
-    unsigned fields = rule->choices ? rule->choices->fields : 0;
     const r307_target_t *target;
     int i;
 
     for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
         if (target->site && strcmp(target->site, R307_TARGET_NEAREST) == 0) {
-            return fields | r307_site_fields(sites);
+            return 1;
         }
     }
-    return fields;
+    return 0;
 }
 
 /* Several slashes in a row stand for one. */
@@ -268,6 +266,16 @@ static apr_status_t add_statuses(const r307_rule_env_t *env,
     return r307_statuses_parse(words, statuses, err);
 }
 
+static apr_status_t parse_plain(const r307_rule_env_t *env,
+                                const r307_rule_spec_t *spec,
+                                r307_rule_t *rule, r307_error_t *err)
+{
+    apr_status_t rv = parse_target(env, spec->target, rule, err);
+
+    return rv != APR_SUCCESS ? rv
+        : r307_options_apply(env, rule, spec->noptions, spec->options, err);
+}
+
 apr_status_t r307_rule_create(const r307_rule_env_t *env,
                               const r307_rule_spec_t *spec,
                               r307_rule_t **out, r307_error_t *err)
@@ -283,18 +291,15 @@ apr_status_t r307_rule_create(const r307_rule_env_t *env,
     rule->retry_after = R307_RETRY_UNSET;
     *out = rule;
     rv = compile_path(env, rule, err);
-    if (rv == APR_SUCCESS && spec->geo) {
-        rv = parse_geo(env, spec, rule, err);
-    }
-    else if (rv == APR_SUCCESS) {
-        rv = parse_target(env, spec->target, rule, err);
-        if (rv == APR_SUCCESS) {
-            rv = r307_options_apply(env, rule, spec->noptions, spec->options,
-                                    err);
-        }
+    if (rv == APR_SUCCESS) {
+        rv = spec->geo ? parse_geo(env, spec, rule, err)
+                       : parse_plain(env, spec, rule, err);
     }
     if (rv == APR_SUCCESS && spec->statuses) {
         rv = add_statuses(env, spec->statuses, rule, err);
+    }
+    if (rv == APR_SUCCESS) {
+        rule->nearest = leads_to_nearest(rule);
     }
     return rv;
 }

@@ -63,6 +63,7 @@ typedef struct r307_rule_t {
     r307_query_t query;
     int cache;                  /* seconds, or R307_CACHE_* */
     int retry_after;            /* seconds, or R307_RETRY_UNSET */
+    int nearest;                /* a target of it is site:nearest */
     const char *name;           /* name=, or "file:line", or NULL for what
                                  * r307_rule_name() makes when asked */
     int named;                  /* name= was given */
@@ -123,9 +124,13 @@ const char *r307_rule_unknown_site(const r307_rule_t *rule,
                                    const apr_array_header_t *sites);
 
 /* What must be known of a visitor to choose its target; R307_FIELD_BIT.
- * sites: as above. */
-unsigned r307_rule_fields(const r307_rule_t *rule,
-                          const apr_array_header_t *sites);
+ * site_fields: r307_site_fields() of the sites there are. */
+static inline unsigned r307_rule_fields(const r307_rule_t *rule,
+                                        unsigned site_fields)
+{
+    return (rule->choices ? rule->choices->fields : 0)
+           | (rule->nearest ? site_fields : 0);
+}
 
 /* name=, else "file:line". */
 const char *r307_rule_name(apr_pool_t *pool, const r307_rule_t *rule);

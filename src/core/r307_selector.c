@@ -285,8 +285,7 @@ int r307_selector_holds(const r307_selector_t *selector,
     case R307_SELECT_EU:
         return facts->country && facts->country->eu;
     case R307_SELECT_LANGUAGE:
-        return language && (language == selector->language
-                            || strcasecmp(language, selector->language) == 0);
+        return language == selector->language;
     case R307_SELECT_TOR:
         return facts->tor;
     case R307_SELECT_UNKNOWN:

@@ -49,7 +49,7 @@ unsigned r307_selector_fields(const apr_array_header_t *selectors);
 
 /* Does it hold for the visitor? language: the tag that the visitor prefers
  * among all tags of the rule, as r307_language_choose() found it; NULL:
- * none. LANGUAGE holds when it is the same pointer or the same text. */
+ * none. LANGUAGE holds when it is the same pointer. */
 int r307_selector_holds(const r307_selector_t *selector,
                         const r307_facts_t *facts, const char *language);
 

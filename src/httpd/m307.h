@@ -66,7 +66,8 @@ typedef struct m307_server_conf_t {
     apr_array_header_t *trusted;        /* apr_ipsubnet_t *, or NULL */
     int trust_all;              /* 1, or M307_UNSET */
     struct m307_database_t **databases; /* by the numbers of geofrom */
-    const char **geo_vary;      /* by set of fields: their Vary */
+    struct m307_geo_cost_t *geo_costs;  /* by set of fields */
+    unsigned site_fields;       /* r307_site_fields(sites) */
 } m307_server_conf_t;
 
 typedef struct m307_dir_conf_t {
@@ -173,8 +174,9 @@ apr_status_t m307_expr_eval_string(void *ctx, const void *expr,
 void m307_request_add_vary(m307_request_t *req, const char *fields);
 
 /* m307_caching.c: what caches are told. To be called once a decision is there,
- * whatever it is; and the filter that merges it with what the content says. */
-void m307_caching_tell(m307_request_t *req);
+ * whatever it is; passes: the request goes on, and a filter is to merge it with
+ * what the content says. */
+void m307_caching_tell(m307_request_t *req, int passes);
 void m307_caching_register(void);
 
 /* m307_geo.c: where the visitor is */

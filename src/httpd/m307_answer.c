@@ -182,6 +182,13 @@ static int answer(m307_request_t *req, const r307_decision_t *decision)
     }
 }
 
+/* Will there be an answer that is not ours? */
+static int passes(const r307_decision_t *decision, int dry)
+{
+    return dry || decision->outcome == R307_NONE
+           || decision->outcome == R307_STOP;
+}
+
 int m307_answer(m307_request_t *req, const r307_decision_t *decision)
 {
     static const r307_total_t totals[] = {
@@ -192,7 +199,7 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision)
     int status;
 
     if (req->vary || req->unseen) {
-        m307_caching_tell(req);
+        m307_caching_tell(req, passes(decision, dry));
     }
     if (dry && decision->outcome != R307_NONE && decision->rule) {
         m307_dryrun_would(req, decision);

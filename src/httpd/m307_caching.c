@@ -15,7 +15,8 @@
 #include "apr_strings.h"
 #include "util_filter.h"
 
-static const char filter_name[] = "REDIRECT307_CACHING";
+/* Set when hooks are registered. */
+static ap_filter_rec_t *handle;
 
 static int has_token(const char *list, const char *token, apr_size_t len)
 {
@@ -56,15 +57,33 @@ static const char *merge(apr_pool_t *pool, const char *list, const char *more)
     return list;
 }
 
-/* All lines of a field in one. */
+/* What is written for the case that no content comes. */
+static const char own_private[] = "private";
+
+static int add_line(void *ctx, const char *name, const char *value)
+{
+    (void)name;
+    if (value != own_private) {
+        APR_ARRAY_PUSH((apr_array_header_t *)ctx, const char *) = value;
+    }
+    return 1;
+}
+
+/* All lines of a field in one, NULL without any. */
 static const char *whole(apr_pool_t *pool, const request_rec *r,
                          const char *name)
 {
-    const char *out = apr_table_getm(pool, r->headers_out, name);
-    const char *err = apr_table_getm(pool, r->err_headers_out, name);
+    apr_array_header_t *lines = apr_array_make(pool, 4, sizeof(char *));
+    const char *all = "";
+    int i;
 
-    return out && err ? apr_pstrcat(pool, out, ", ", err, NULL)
-                      : out ? out : err;
+    apr_table_do(add_line, lines, r->headers_out, name, NULL);
+    apr_table_do(add_line, lines, r->err_headers_out, name, NULL);
+    for (i = 0; i < lines->nelts; i++) {
+        all = apr_pstrcat(pool, all, i ? ", " : "",
+                          APR_ARRAY_IDX(lines, i, const char *), NULL);
+    }
+    return i ? all : NULL;
 }
 
 static void merge_vary(request_rec *r)
@@ -82,17 +101,18 @@ static void merge_vary(request_rec *r)
 }
 
 /* `private` beside what the content says; nothing is added where nothing may
- * be stored anyway. A CGI's fields are in err_headers_out, too. */
+ * be stored anyway, and private="field" is not the whole answer (RFC 9111
+ * section 5.2.2.7). A CGI's fields are in err_headers_out, too. */
 static void merge_private(request_rec *r)
 {
-    const char *all = merge(r->pool, NULL,
-                            whole(r->pool, r, "Cache-Control"));
+    const char *all = whole(r->pool, r, "Cache-Control");
 
-    if (has_token(all, "no-store", 8)) {
-        all = "no-store";
+    if (!all) {
+        all = own_private;
     }
-    else {
-        all = merge(r->pool, all, "private");
+    else if (!ap_find_list_item(r->pool, all, "no-store")
+             && !ap_find_list_item(r->pool, all, "private")) {
+        all = apr_pstrcat(r->pool, all, ", private", NULL);
     }
     apr_table_unset(r->err_headers_out, "Cache-Control");
     apr_table_setn(r->headers_out, "Cache-Control", all);
@@ -112,25 +132,35 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 void m307_caching_register(void)
 {
     /* behind mod_headers */
-    ap_register_output_filter(filter_name, filter, NULL,
-                              AP_FTYPE_CONTENT_SET + 1);
+    handle = ap_register_output_filter("REDIRECT307_CACHING", filter, NULL,
+                                       AP_FTYPE_CONTENT_SET + 1);
 }
 
-void m307_caching_tell(m307_request_t *req)
+static void add_vary(request_rec *r, const char *fields)
+{
+    if (apr_is_empty_table(r->err_headers_out)) {
+        apr_table_addn(r->err_headers_out, "Vary", fields);
+        return;
+    }
+    apr_table_setn(r->err_headers_out, "Vary",
+                   merge(r->pool, apr_table_getm(r->pool, r->err_headers_out,
+                                                 "Vary"), fields));
+}
+
+void m307_caching_tell(m307_request_t *req, int passes)
 {
     request_rec *r = req->r;
 
     if (req->vary) {
-        apr_table_setn(r->err_headers_out, "Vary",
-                       merge(r->pool, apr_table_getm(r->pool,
-                                                     r->err_headers_out,
-                                                     "Vary"), req->vary));
+        add_vary(r, req->vary);
     }
     if (req->unseen) {
-        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+        (apr_is_empty_table(r->err_headers_out) ? apr_table_addn
+                                                : apr_table_setn)(
+            r->err_headers_out, "Cache-Control", own_private);
     }
-    if (ap_is_initial_req(r)) {
-        ap_add_output_filter(filter_name, req->unseen ? r : NULL, r,
-                             r->connection);
+    if (passes && ap_is_initial_req(r)) {
+        ap_add_output_filter_handle(handle, req->unseen ? r : NULL, r,
+                                    r->connection);
     }
 }

@@ -12,6 +12,13 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 
+/* What it takes to know a set of fields, whoever the visitor is. */
+typedef struct m307_geo_cost_t {
+    const char *vary;           /* request fields that are looked at */
+    unsigned uses;              /* r307_geofrom_uses() */
+    const r307_geosource_t *only;       /* r307_geofrom_only() */
+} m307_geo_cost_t;
+
 /* ---- directives ---- */
 
 static const char *resolve(void *ctx, apr_pool_t *pool, const char *path)
@@ -121,16 +128,17 @@ static int open_databases(m307_server_conf_t *conf, apr_pool_t *pconf,
     return 1;
 }
 
-/* What a request will ask for. */
-static void prepare_vary(m307_server_conf_t *conf, apr_pool_t *pconf)
+static void prepare_costs(m307_server_conf_t *conf, apr_pool_t *pconf)
 {
     unsigned fields;
 
-    conf->geo_vary = apr_palloc(pconf, (R307_GEOFROM_ALL_FIELDS + 1)
-                                * sizeof *conf->geo_vary);
+    conf->geo_costs = apr_palloc(pconf, (R307_GEOFROM_ALL_FIELDS + 1)
+                                 * sizeof *conf->geo_costs);
     for (fields = 0; fields <= R307_GEOFROM_ALL_FIELDS; fields++) {
-        conf->geo_vary[fields] = r307_geofrom_vary(conf->geofrom, fields,
-                                                   pconf);
+        m307_geo_cost_t *cost = &conf->geo_costs[fields];
+        cost->vary = r307_geofrom_vary(conf->geofrom, fields, pconf);
+        cost->uses = r307_geofrom_uses(conf->geofrom, fields);
+        cost->only = r307_geofrom_only(conf->geofrom, fields);
     }
 }
 
@@ -144,7 +152,7 @@ static int prepare_sources(m307_server_conf_t *conf, apr_pool_t *pconf,
     }
     if (r307_geofrom_freeze(conf->geofrom, &err) == APR_SUCCESS
         && open_databases(conf, pconf, &err)) {
-        prepare_vary(conf, pconf);
+        prepare_costs(conf, pconf);
         return OK;
     }
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s, "%s",
@@ -162,7 +170,7 @@ static unsigned uses_of_rules(const m307_server_conf_t *conf)
     for (i = 0; i < conf->judged->nelts; i++) {
         uses |= r307_geofrom_uses(conf->geofrom, r307_rule_fields(
             APR_ARRAY_IDX(conf->judged, i, const r307_rule_t *),
-            conf->sites));
+            conf->site_fields));
     }
     return uses;
 }
@@ -184,7 +192,7 @@ static int is_unseen(const m307_server_conf_t *conf, const r307_rule_t *rule)
 {
     return (rule->split && rule->split->sticky <= R307_STICKY_IP)
            || (r307_geofrom_uses(conf->geofrom,
-                                 r307_rule_fields(rule, conf->sites))
+                                 r307_rule_fields(rule, conf->site_fields))
                & R307_GEOFROM_UNSEEN);
 }
 
@@ -214,10 +222,11 @@ int m307_geo_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     for (; s; s = s->next) {
         m307_server_conf_t *conf = m307_config_server(s);
 
+        conf->site_fields = r307_site_fields(conf->sites);
         if (conf != main_conf && conf->geofrom == main_conf->geofrom
             && conf->geofrom) {
             conf->databases = main_conf->databases;
-            conf->geo_vary = main_conf->geo_vary;
+            conf->geo_costs = main_conf->geo_costs;
         }
         else if (prepare_sources(conf, pconf, ptemp, s) != OK) {
             result = HTTP_INTERNAL_SERVER_ERROR;
@@ -282,11 +291,13 @@ static void warn_of_header(const m307_request_t *req, const char *name)
     }
 }
 
-void m307_geo_facts(void *ctx, unsigned fields, int measured,
-                    r307_facts_t *facts, unsigned *chosen)
+static void __attribute__((noinline)) read_sources(m307_request_t *req,
+                                                   const m307_geo_cost_t *cost,
+                                                   unsigned fields,
+                                                   int measured,
+                                                   r307_facts_t *facts,
+                                                   unsigned *chosen)
 {
-    m307_request_t *req = ctx;
-    const r307_geofrom_t *from = req->server->geofrom;
     r307_georead_t rd;
 
     rd.pool = req->r->pool;
@@ -295,26 +306,75 @@ void m307_geo_facts(void *ctx, unsigned fields, int measured,
     rd.env = get_env;
     rd.mmdb = ask_database;
     rd.query = req->r->args;
-    rd.trusted = is_trusted(req);
+    rd.trusted = cost->uses & R307_GEOFROM_TRUSTED && is_trusted(req);
     rd.without = measured ? R307_GEOFROM_VISITOR : 0;
-    rd.chosen = 0;
-    rd.disbelieved = NULL;
-    rd.needs = rd.asked = 0;
-    r307_georead_facts(from, fields, &rd, facts);
+    r307_georead_facts(req->server->geofrom, fields, &rd, facts);
     *chosen = rd.chosen;
     if (rd.disbelieved) {
         warn_of_header(req, rd.disbelieved);
     }
+}
+
+/* Returns 0 when there is more to it. */
+static int read_header(m307_request_t *req, const r307_geosource_t *source,
+                       r307_facts_t *facts)
+{
+    const char *value = apr_table_get(req->r->headers_in, source->name);
+    apr_size_t len = value ? strlen(value) : 0;
+
+    if (len > R307_GEOFROM_ONLY_MAX
+        || (value && source->trusted_only && !is_trusted(req))) {
+        return 0;
+    }
+    memset(facts, 0, sizeof *facts);
+    if (len) {
+        (void)r307_geovalue_set(facts, source->field, value, len,
+                                req->r->pool);
+    }
+    return 1;
+}
+
+/* Most often there is one place to look at. Returns 0 when there is more to
+ * it. */
+static int read_only(m307_request_t *req, const r307_geosource_t *source,
+                     unsigned fields, r307_facts_t *facts)
+{
+    if (source->kind == R307_GEO_HEADER) {
+        return read_header(req, source, facts);
+    }
+    memset(facts, 0, sizeof *facts);
+    if (!ask_database(req, source->number, fields, facts)) {
+        memset(facts, 0, sizeof *facts);
+    }
+    return 1;
+}
+
+void m307_geo_facts(void *ctx, unsigned fields, int measured,
+                    r307_facts_t *facts, unsigned *chosen)
+{
+    m307_request_t *req = ctx;
+    const m307_geo_cost_t *cost = &req->server->geo_costs[fields];
+
+    *chosen = 0;
+    if (!cost->only || !read_only(req, cost->only, fields, facts)) {
+        read_sources(req, cost, fields, measured, facts, chosen);
+    }
     if (measured) {
         return;                 /* told the first time */
     }
-    m307_request_add_vary(req, req->server->geo_vary[fields]);
-    if (r307_geofrom_uses(from, fields) & R307_GEOFROM_UNSEEN) {
+    if (!req->vary && *cost->vary) {
+        req->vary = cost->vary;
+    }
+    else {
+        m307_request_add_vary(req, cost->vary);
+    }
+    if (cost->uses & R307_GEOFROM_UNSEEN) {
         req->unseen = 1;
     }
     if (facts->country) {
-        apr_table_setn(req->r->subprocess_env, "REDIRECT307_COUNTRY",
-                       facts->country->code);
+        apr_table_t *env = req->r->subprocess_env;
+        (apr_is_empty_table(env) ? apr_table_addn : apr_table_setn)(
+            env, "REDIRECT307_COUNTRY", facts->country->code);
     }
 }
 

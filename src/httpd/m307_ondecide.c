@@ -254,7 +254,7 @@ int m307_onerror_decide(m307_onerror_t *state, request_rec *r)
     ask(state, section, server);
     state->redirects = follows(state, r);
     if (state->req.vary || state->req.unseen) {
-        m307_caching_tell(&state->req);
+        m307_caching_tell(&state->req, !state->redirects);
     }
     if (state->redirects) {
         m307_count_decision(&state->req, &state->decision,

@@ -169,7 +169,7 @@ void m307_request_done(m307_request_t *req)
 
 void m307_request_add_vary(m307_request_t *req, const char *fields)
 {
-    if (fields && *fields) {
+    if (fields && *fields && fields != req->vary) {
         req->vary = req->vary ? apr_pstrcat(req->r->pool, req->vary, ", ",
                                             fields, NULL)
                               : fields;
@@ -201,6 +201,7 @@ void m307_request_init(m307_request_t *req, request_rec *r)
     core->now = r->request_time;
     core->allowed_hosts = req->server->allowed_hosts;
     core->sites = req->server->sites;
+    core->site_fields = req->server->site_fields;
     core->server = &server;
     core->ctx = req;
     req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);

@@ -38,6 +38,7 @@ sub build_env {
 sub sources {
     my ($list) = @_;
     my %name = (core => 'R307_CORE_SOURCES', httpd => 'R307_HTTPD_SOURCES',
+                tool => 'R307_TOOL_SOURCES',
                 unit => 'R307_UNIT_TESTS', fuzz => 'R307_FUZZ_TARGETS');
     return split ' ', _need($name{$list});
 }
@@ -45,7 +46,7 @@ sub sources {
 # Every file we wrote and ship, relative to srcdir.
 sub shipped {
     my @list = (qw(Makefile.am configure.ac m4/r307.m4 mod_redirect307.c),
-                sources('core'), sources('httpd'),
+                sources('core'), sources('httpd'), sources('tool'),
                 split ' ', _need('R307_EXTRA_DIST'));
     my %seen;
 

@@ -1,5 +1,5 @@
-# Core never needs httpd: it is compiled without httpd's headers, and no core
-# object may have an undefined ap_ symbol, nor one of the httpd side.
+# Core and tool never need httpd: they are compiled without httpd's headers, and
+# none of their objects may have an undefined ap_ symbol, nor one of the httpd side.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ sub object_of {
     my ($source) = @_;
     my ($dir, $name) = $source =~ m{^(.*)/([^/]+)\.c$};
     my @found = grep { -e } map { glob builddir() . "/$dir/${_}$name.o" }
-                    ('.libs/', '.libs/*-');
+                    ('.libs/', '.libs/*-', '');
     return @found == 1 ? $found[0] : undef;
 }
 
@@ -25,7 +25,7 @@ sub undefined_symbols {
 my @core = grep { /\.c$/ } sources('core');
 cmp_ok(scalar @core, '>=', 10, 'there are core sources to check');
 
-for my $source (@core) {
+for my $source (@core, grep { /\.c$/ } sources('tool')) {
     my $object = object_of($source);
     ok(defined $object, "$source has one object")
         or next;
@@ -39,7 +39,7 @@ my @seen = map { grep { /^ap_/ } undefined_symbols($_) }
            grep { /\.c$/ } sources('httpd');
 cmp_ok(scalar @seen, '>', 0, 'nm shows the ap_ symbols of the httpd side');
 
-for my $source (sources('core')) {
+for my $source (sources('core'), sources('tool')) {
     my @bad = grep { m{^\s*#\s*include\s+[<"](?:httpd/|m307|httpd\.h|http_|ap_|util_)} }
               lines_of($source);
     is("@bad", '', "$source includes no header of httpd or of the httpd side");

@@ -30,6 +30,8 @@ same_files('core_sources', [sources('core')],
            [on_disk('src/core/*.c'), on_disk('src/core/*.h')]);
 same_files('httpd_sources', [sources('httpd')],
            [on_disk('src/httpd/*.c'), on_disk('src/httpd/*.h')]);
+same_files('tool_sources', [sources('tool')],
+           [on_disk('src/tool/*.c'), on_disk('src/tool/*.h')]);
 same_files('unit_tests', [sources('unit')], \@unit);
 my @fuzz = map { s/\.c$//r } on_disk('t/fuzz/fuzz_*.c');
 same_files('fuzz_targets', [sources('fuzz')], \@fuzz);
