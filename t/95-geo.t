@@ -677,7 +677,7 @@ EOC
     for my $file (glob "$ENV{R307_TOP}/src/*/*.c") {
         open my $fh, '<', $file or die "$file: $!\n";
         while (<$fh>) {
-            $known{$1} = 1 while /"(R307-0(?:3[23]|7\d)\d):/g;
+            $known{$1} = 1 while /"(R307-0(?:3[23]|7[0-5])\d):/g;
         }
     }
     if ($probe->message =~ /\bR307-0730: /) {
