@@ -228,7 +228,8 @@ static void keep(void *memory, const char *file, apr_pool_t *pool)
 
     kept->memory = memory;
     kept->file = apr_pstrdup(pool, file ? file : "");
-    apr_pool_userdata_setn(kept, KEPT, NULL, pool);
+    /* the key is copied: this module is unloaded at a restart */
+    apr_pool_userdata_set(kept, KEPT, NULL, pool);
 }
 
 /* Still there, and still understood by this version of the module. */
