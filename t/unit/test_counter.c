@@ -83,7 +83,7 @@ static void test_file(void)
 {
     unsigned first = 10;
     r307_error_t err = { tap_pool, NULL };
-    r307_counter_t *a, *b;
+    r307_counter_t *a = NULL, *b = NULL;
     apr_pool_t *pool, *other;
     apr_finfo_t info;
 
