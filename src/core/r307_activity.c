@@ -5,10 +5,12 @@
  */
 #include "core/r307_activity.h"
 
+#include "core/r307_block.h"
+
 #include <string.h>
 
 /* A note that has been in writing for so many others was left by a process
- * that died. */
+ * that died; or that sleeps, and writes on when it wakes: hence the sum. */
 #define ABANDONED (R307_RECENT * 4)
 
 const char *r307_activity_total_name(r307_total_t total)
@@ -99,6 +101,11 @@ static int begin_note(r307_note_t *note, apr_uint32_t ticket,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+static apr_uint64_t sum_of(const r307_recent_t *recent)
+{
+    return r307_block_sum(1, recent, sizeof *recent);
+}
+
 void r307_activity_note(r307_activity_t *activity,
                         const r307_recent_t *recent)
 {
@@ -111,6 +118,7 @@ void r307_activity_note(r307_activity_t *activity,
         __atomic_thread_fence(__ATOMIC_RELEASE);
         note->ticket = ticket;
         note->recent = *recent;
+        note->sum = sum_of(recent);
         __atomic_store_n(&note->sequence, sequence + 1, __ATOMIC_RELEASE);
     }
 }
@@ -125,19 +133,9 @@ static int copy_note(const r307_note_t *note, r307_note_t *out)
     }
     memcpy(out, note, sizeof *out);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return __atomic_load_n(&note->sequence, __ATOMIC_RELAXED) == before;
-}
-
-/* What comes from a file may be damaged. */
-static void terminate(r307_recent_t *recent)
-{
-    recent->method[sizeof recent->method - 1] = '\0';
-    recent->rule[sizeof recent->rule - 1] = '\0';
-    recent->url[sizeof recent->url - 1] = '\0';
-    recent->location[sizeof recent->location - 1] = '\0';
-    if (recent->outcome >= R307_TOTALS) {
-        recent->outcome = R307_TOTAL_FAILED;
-    }
+    return __atomic_load_n(&note->sequence, __ATOMIC_RELAXED) == before
+           && out->sum == sum_of(&out->recent)
+           && out->recent.outcome < R307_TOTALS;
 }
 
 int r307_activity_recent(const r307_activity_t *activity, r307_recent_t *out)
@@ -152,8 +150,7 @@ int r307_activity_recent(const r307_activity_t *activity, r307_recent_t *out)
         apr_uint32_t ticket = last - back;
         if (copy_note(&activity->notes[ticket % R307_RECENT], &note)
             && note.ticket == ticket) {
-            out[n] = note.recent;
-            terminate(&out[n++]);
+            out[n++] = note.recent;
         }
     }
     return n;

@@ -68,6 +68,8 @@ typedef struct r307_loose_t {
 typedef struct r307_note_t {
     apr_uint32_t sequence;      /* odd: being written; 0: never was */
     apr_uint32_t ticket;
+    apr_uint64_t sum;           /* of recent: tells a note that two processes
+                                 * wrote at the same time */
     r307_recent_t recent;
 } r307_note_t;
 

@@ -95,6 +95,7 @@ static void __attribute__((noinline)) note(r307_activity_t *activity,
     const r307_request_t *core = &req->core;
     r307_recent_t recent;
 
+    memset(&recent, 0, sizeof recent);  /* all of it is summed */
     recent.time = core->now;
     recent.outcome = total;
     recent.cause = (apr_uint32_t)status;
