@@ -125,6 +125,7 @@ static void test_recent_meanwhile(void)
         if (pids[p] == 0) {
             for (i = 0; i < 100000; i++) {
                 memset(&recent, 'a' + (int)(i + p) % 26, sizeof recent);
+                recent.outcome = R307_TOTAL_STOP;
                 r307_activity_note(a, &recent);
                 if (i % 100 == 0) {
                     usleep(50);
@@ -145,8 +146,8 @@ static void test_recent_meanwhile(void)
                     || out[k].method[0] != out[k].rule[50];
         }
     }
-    ok(read >= R307_RECENT_SHOWN && torn == 0, "%u notes read while 300,000 are written, %u "
-       "torn", read, torn);
+    ok(read >= R307_RECENT_SHOWN && torn == 0,
+       "%u notes read while 300,000 are written, %u torn", read, torn);
     ok(a->tickets == 300000, "every writer had a ticket");
 }
 
