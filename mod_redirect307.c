@@ -22,11 +22,14 @@ static void register_hooks(apr_pool_t *pool)
 
     (void)pool;
     ap_hook_check_config(m307_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(m307_dump_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_counters_setup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
     m307_status_register();
     m307_onerror_register();
+    m307_upgrade_register();
+    m307_cors_register();
     ap_hook_child_init(m307_file_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(m307_hooks_translate, NULL, mappers,
                            APR_HOOK_REALLY_FIRST);

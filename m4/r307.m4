@@ -85,6 +85,11 @@ AC_DEFUN([R307_PATH_APXS], [
   AS_IF([test -x "$HTTPD"], [AC_MSG_RESULT([$HTTPD])],
     [AC_MSG_RESULT([none at $HTTPD; the module builds, "make check" needs it])])
   AC_SUBST([HTTPD])
+
+  # What the command-line tool asks for the configuration: it knows httpd's
+  # environment.  httpd itself will do where there is none.
+  AC_PATH_PROGS([APACHECTL], [apachectl apache2ctl httpdctl], [$HTTPD],
+    [$r307_sbindir$PATH_SEPARATOR$PATH$PATH_SEPARATOR/usr/sbin])
 ])
 
 # R307_CHECK_HTTPD(MAJOR, MINOR, PATCH): the version comes from the headers we
@@ -195,6 +200,28 @@ AC_DEFUN([R307_CHECK_JANSSON], [
        AC_MSG_ERROR([jansson not found: install libjansson-dev (Debian) or jansson-devel])])
   AC_MSG_RESULT([$JANSSON_VERSION])
   R307_SYSTEM_INCLUDES([JANSSON_CFLAGS])
+])
+
+# R307_CHECK_CSV: optional, for the tool only; without it `redirect307 import
+# cloudflare` is refused.
+AC_DEFUN([R307_CHECK_CSV], [
+  AC_ARG_WITH([libcsv],
+    [AS_HELP_STRING([--without-libcsv],
+      [do not use libcsv (default: when it is found)])],
+    [], [with_libcsv=auto])
+  CSV_CPPFLAGS=
+  CSV_LIBS=
+  AS_IF([test "$with_libcsv" != no], [
+    AC_CHECK_HEADER([csv.h],
+      [AC_CHECK_LIB([csv], [csv_parse],
+        [CSV_CPPFLAGS=-DHAVE_CSV=1
+         CSV_LIBS=-lcsv])])
+    AS_IF([test -z "$CSV_LIBS" && test "$with_libcsv" != auto],
+      [AC_MSG_ERROR([libcsv not found: install libcsv-dev (Debian) or libcsv-devel])])
+  ])
+  AS_IF([test -n "$CSV_LIBS"], [CSV=yes], [CSV=no])
+  AC_SUBST([CSV_CPPFLAGS])
+  AC_SUBST([CSV_LIBS])
 ])
 
 # R307_CHECK_MAXMINDDB: optional; without it mmdb: sources are refused.
@@ -331,6 +358,7 @@ $PACKAGE_NAME $PACKAGE_VERSION
   PCRE2        $PCRE2_VERSION
   jansson      $JANSSON_VERSION
   libmaxminddb $MAXMINDDB
+  libcsv       $CSV
   compiler     $CC $CFLAGS
   warnings     errors: $enable_werror
   sanitizers   $enable_sanitizers${SANITIZE_PRELOAD:+ (preloads $SANITIZE_PRELOAD)}

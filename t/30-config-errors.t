@@ -71,8 +71,30 @@ for my $i (0 .. $#ht) {
     report("htaccess: $ht[$i]{name}", $message, @wrong);
 }
 
-# Those of geography are provoked by t/95-geo.t.
-for my $row (R307::Table::read_table('geo-config.tsv')) {
+# What is legal and hardly meant is a warning of configtest, with file and
+# line; what is fine is none.
+for my $row (R307::Table::read_table('configtest-warnings.tsv')) {
+    my $text = R307::Table::unescape($row->{config});
+    $text =~ s{\@MANY\@}{
+        join "\n", map { "Redirect307Match old$_ https://t.example/" } 1 .. 25
+    }e;
+    my $t = configtest("$text\n");
+    my $message = $t->message;
+    my @wrong = map { $message =~ /$_/ ? () : "nothing matches $_" }
+                split /\\n/, $row->{says};
+
+    push @wrong, 'it is refused' if !$t->ok;
+    push @wrong, 'something is said'
+        if !length $row->{says} && $message =~ /R307-/;
+    $seen{$_} = 1 for $message =~ /(R307-\d{4}):/g;
+    report("configtest: $row->{name}", $message, @wrong);
+}
+
+# Those of geography are provoked by t/95-geo.t, those of sites' health by
+# t/76-health.t.
+for my $row (map { R307::Table::read_table($_) }
+             'geo-config.tsv',
+             'health-config.tsv') {
     my $text = join "\t", map { $_ // '' } values %$row;
     $seen{$_} = 1 for $text =~ /(R307-0[123]\d\d)/g;
 }

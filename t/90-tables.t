@@ -330,12 +330,14 @@ sub used_again {
     R307::Env::write_file($victim, "precious\n");
     $case->('a compile was killed', 'compiled', sub {
         unlink $file;
-        R307::Env::write_file("$file.new", 'half');
+        R307::Env::write_file("$file.new.$$.0", 'half');
+        R307::Env::write_file("$file.news.$$.0", 'of somebody else');
     });
-    ok(!-e "$file.new", 'what it left is gone');
-    $case->('a link where the new file is written', 'compiled', sub {
+    is(join(' ', glob "$file.new*"), "$file.news.$$.0",
+       'what it left is gone, and nothing else');
+    $case->('a link where a killed compile left its file', 'compiled', sub {
         unlink $file;
-        symlink $victim, "$file.new" or die "symlink: $!\n";
+        symlink $victim, "$file.new.$$.0" or die "symlink: $!\n";
     });
     is(-s $victim, 9, 'a link is not followed');
     return keys %ids;

@@ -80,9 +80,9 @@ my @interrupted = map {
     ok(kill_who_has($srv, $re), "a child is killed while $what");
     is(answer($srv, '/t'), to(1), 'the last good table serves');
     { what => $what, srv => $srv, source => $source };
-} ['reading', qr{/t\.rules\z}], ['writing', qr{/t\.table\.new\z}];
+} ['reading', qr{/t\.rules\z}], ['writing', unfinished_re()];
 
-ok(-e compiled_file($interrupted[1]{srv}, 't') . '.new',
+is(scalar unfinished(compiled_file($interrupted[1]{srv}, 't')), 1,
    'a part of the new table lies there');
 
 # ---- children are killed, again and again ----
@@ -170,7 +170,8 @@ for my $case (@interrupted) {
             R307::Tables::TAKEOVER);
     is(answer($srv, '/shop/item-150000'),
        '307 https://t.example/articles/150000', 'all of it');
-    ok(!-e compiled_file($srv, 't') . '.new', 'and nothing is left over');
+    is("@{[ unfinished(compiled_file($srv, 't')) ]}", '',
+       'and nothing is left over');
 }
 arrives($tormented, 6, 'all were killed: another child compiles it',
         R307::Tables::TAKEOVER);
@@ -181,8 +182,11 @@ arrives($tormented, 6, 'all were killed: another child compiles it',
 
     R307::Env::write_file($victim, "precious\n");
     chmod 0666, $victim;
-    symlink $victim, compiled_file($srv, 't') . '.new'
-        or die "symlink: $!\n";
+    # By whichever child writes it.
+    for my $pid (children($srv)) {
+        symlink $victim, compiled_file($srv, 't') . ".new.$pid.0"
+            or die "symlink: $!\n";
+    }
     R307::Tables::put($source, version(3));
     arrives($srv, 3, 'a link where the new table is written');
     is(-s $victim, 9, 'is not followed');
@@ -244,7 +248,8 @@ my $large = join '', map { "/shop/item-$_ https://t.example/articles/$_\n" }
     logged($srv, qr{R307-0621: table t is not compiled: .*$disk{says}},
            "a full disk: it is said: $disk{says}");
     is("@{[ settled($srv, '/t') ]}", to(1), 'the last good table serves');
-    ok(-e $file && !-e "$file.new", 'nothing is left of the new one');
+    is("@{[ -e $file, unfinished($file) ]}", 1,
+       'nothing is left of the new one');
     R307::Tables::put($source, version(3));
     arrives($srv, 3, 'a smaller version finds room');
     $srv->log->mark;

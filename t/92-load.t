@@ -223,7 +223,7 @@ sub wait_for_writer {
         wait_until(R307::Tables::PATIENCE / 4, sub {
             @watched = children($srv) if !@watched;
             ($writer) = grep {
-                grep { m{/t\.table\.new\z} } descriptors($_)
+                grep { $_ =~ unfinished_re() } descriptors($_)
             } @watched;
             return $writer;
         }, 0.001);
@@ -293,7 +293,7 @@ sub behind {
     ok(refresh_and_kill($tormented), 'and it is refreshed again');
     ok(my $writer = wait_for_writer($tormented), 'a child writes once more');
     kill_and_ask($srv, $writer || ());
-    ok(-e compiled_file($srv, 't') . '.new',
+    ok(unfinished(compiled_file($srv, 't')),
        'and is killed: a part of the table lies there');
     flip($tormented);
     $load->finish;

@@ -274,6 +274,57 @@ EOC
     $srv->stop;
 }
 
+# ---- with Redirect307Upgrade and Redirect307CORS ----
+
+{
+    my $srv = server(name => 'together',
+        files => { 'htdocs/sorry.html' => "sorry\n" },
+        config => <<"EOC" . $to_backends);
+Redirect307LoopGuard Off
+Redirect307OnError 503,404 https://t.example methods=!GET
+Redirect307Upgrade All
+Redirect 302 /moved https://other.example
+<Location "/dead">
+    Redirect307CORS https://app.example max-age=60
+</Location>
+<Location "/dead/page">
+    ErrorDocument 503 /sorry.html
+</Location>
+<Location "/dead/url">
+    ErrorDocument 503 https://sorry.example/
+</Location>
+EOC
+    my %preflight = (method => 'OPTIONS', headers => [
+        'Origin: https://app.example', 'Access-Control-Request-Method: PUT']);
+    my %put = (method => 'PUT', body => 'x',
+               headers => ['Origin: https://app.example']);
+    my %wrong = (%preflight, headers => [
+        'Origin: https://evil.example', 'Access-Control-Request-Method: PUT']);
+    my %get = (%preflight, headers => [
+        'Origin: https://app.example', 'Access-Control-Request-Method: GET']);
+    my $allowed = 'https://app.example';
+    for my $path (qw(/dead/x /dead/page/x /dead/url/x)) {
+        my $other = $path =~ /url/ ? '307 https://sorry.example/' : '503';
+        my $by = $path =~ /url/ ? $allowed : 'none';
+        for (['a PUT', \%put, "307 https://t.example$path", $allowed],
+             ['its preflight', \%preflight, '204', $allowed],
+             ['a preflight of another origin', \%wrong, $other, 'none'],
+             ['a preflight for another method', \%get, $other, $by]) {
+            my ($name, $request, $want, $allow) = @$_;
+            my $res = $srv->request(%$request, target => $path);
+            is(join(' ', $res->status, $res->header('Location') // (),
+                    $res->header('Access-Control-Allow-Origin') // 'none'),
+               "$want $allow", "$path: $name");
+        }
+    }
+    my $res = $srv->request(%put, target => '/dead/url/x');
+    is($res->header('Vary'), 'Origin', 'Vary names Origin once');
+    is($srv->get('/dead/url/x')->status, 307, 'what is not replaced is upgraded');
+    redirects_to($srv->request(method => 'POST', target => '/moved/x'),
+                 'https://other.example/x', 'nor are redirects errors');
+    $srv->stop;
+}
+
 # ---- contexts among each other ----
 
 {

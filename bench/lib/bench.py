@@ -25,7 +25,7 @@ def find_program(name):
     return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 
 
-def _apxs_query(apxs, name):
+def apxs_query(apxs, name):
     done = subprocess.run([apxs, "-q", name], stdout=subprocess.PIPE,
                           check=True)
     return done.stdout.decode().strip()
@@ -37,7 +37,7 @@ class Bench:
         self.quick = args.quick
         self.httpd = args.httpd
         self.apxs = args.apxs
-        self.libexecdir = _apxs_query(args.apxs, "LIBEXECDIR")
+        self.libexecdir = apxs_query(args.apxs, "LIBEXECDIR")
         self.systems = plan.systems
         self.scratch = tempfile.mkdtemp(prefix="r307-bench.")
         os.chmod(self.scratch, 0o755)

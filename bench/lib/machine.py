@@ -11,6 +11,7 @@ VERSIONS = (
     ("wrk", ["wrk", "-v"]),
     ("nginx", ["nginx", "-v"]),
     ("HAProxy", ["haproxy", "-v"]),
+    ("Caddy", ["caddy", "version"]),
     ("compiler", ["cc", "--version"]),
     ("PCRE2", ["pcre2-config", "--version"]),
 )

@@ -45,6 +45,9 @@ def parse_arguments(argv):
     parser.add_argument("--only", metavar="REGEX", default="",
                         help="only cases whose name matches, for example"
                              " instructions/table/; targets are not enforced")
+    parser.add_argument("--update", action="store_true",
+                        help="with --only: measure these cases again, and"
+                             " put them in place of those in bench/")
     parser.add_argument("--output", metavar="DIRECTORY",
                         help="where the results go (default: bench/, with"
                              " --quick bench/quick/, with --only"
@@ -56,7 +59,8 @@ def parse_arguments(argv):
                              " from results.json")
     args = parser.parse_args(argv)
     if not args.output:
-        part = "partial" if args.only else "quick" if args.quick else ""
+        part = ("" if args.update else "partial" if args.only
+                else "quick" if args.quick else "")
         args.output = os.path.join(here, part)
     return args
 
@@ -135,6 +139,22 @@ class Run:
         }
 
 
+def merge(old, new):
+    """Results with cases that were measured again."""
+    merged = dict(old)
+    for part in ("values", "skipped", "failed", "raw"):
+        merged[part] = dict(sorted({**old[part], **new[part]}.items()))
+    for key in new["raw"]:          # measured after all
+        merged["skipped"].pop(key, None)
+        merged["failed"].pop(key, None)
+    about, now = dict(old["about"]), new["about"]
+    again = about.get("measured again", "")
+    about["measured again"] = (again + "; " if again else "") + (
+        f"{len(new['raw'])} cases with {now['commit']}, {now['date']}")
+    merged["about"] = about
+    return merged
+
+
 def write_json(results, directory):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "results.json"), "w",
@@ -210,6 +230,8 @@ def act(args):
         results = read_json(args.output)
     else:
         results = measure(args, plan, cases)
+        if args.update:
+            results = merge(read_json(args.output), results)
         write_json(results, args.output)
     write_report(plan, results, args.output)
     return verdict(plan, results, args)

@@ -23,7 +23,7 @@ START_SECONDS = 900
 STOP_SECONDS = 300
 NUDGE_SECONDS = 15
 
-PROGRAMS = ("httpd", "nginx", "haproxy")
+PROGRAMS = ("httpd", "nginx", "haproxy", "caddy")
 
 
 class ServerError(Exception):
@@ -107,15 +107,16 @@ class Site:
             shutil.copy(self.bench.conf(name),
                         os.path.join(self.root, "htdocs", ".htaccess"))
 
-    def values(self, port, mpm):
-        return {"ROOT": self.root, "PORT": str(port), "MPM": mpm,
+    def values(self, ports, mpm):
+        return {"ROOT": self.root, "PORT": str(ports[0]),
+                "PORT2": str(ports[1]), "PORT3": str(ports[2]), "MPM": mpm,
                 "RULES": self.rules, "ADDRESSES": self.addresses,
                 "LIBEXECDIR": self.bench.libexecdir,
                 "MODULE": self.bench.module, "CONST307": self.bench.const307,
                 "MATCH": "", "MAP": "", "TABLE_OPTIONS": "",
                 **self.system.vars}
 
-    def write_conf(self, port, mpm):
+    def write_conf(self, ports, mpm):
         names = [f"{self.system.template}.conf"]
         if self.system.program == "httpd":
             names.insert(0, "httpd.conf")
@@ -123,7 +124,7 @@ class Site:
         with open(conf, "w", encoding="ascii") as out:
             for name in names:
                 with open(self.bench.conf(name), encoding="ascii") as file:
-                    out.write(expand(file.read(), self.values(port, mpm)))
+                    out.write(expand(file.read(), self.values(ports, mpm)))
         return conf
 
     def error_log(self):
@@ -145,6 +146,8 @@ def _command(site, conf, single):
                 "-e", os.path.join(site.root, "logs", "error_log")]
     if program == "haproxy":
         return ["haproxy", "-db", "-f", conf]
+    if program == "caddy":
+        return ["caddy", "run", "--adapter", "caddyfile", "--config", conf]
     # -X: one process, no parent.
     mode = ["-X"] if single else ["-D", "FOREGROUND"]
     return [site.bench.httpd, *mode, "-d", site.root, "-f", conf]
@@ -174,8 +177,9 @@ class Server:
         if _closed.is_set():
             raise ServerError("not started: the benchmark is being stopped")
         self.site = site
-        self.port = free_port()
-        conf = site.write_conf(self.port, "prefork" if single else "event")
+        ports = free_port(), free_port(), free_port()
+        self.port, self.port2 = ports[:2]
+        conf = site.write_conf(ports, "prefork" if single else "event")
         self.output = open(os.path.join(site.root, "output"), "wb")
         self.started = time.monotonic()
         self.process = subprocess.Popen(

@@ -43,8 +43,8 @@ def _pairs(text):
     return dict(pair.split("=", 1) for pair in text.split(",") if pair)
 
 
-def _read_systems(directory):
-    rows = read_rows(os.path.join(directory, "systems.tsv"), 9)
+def read_systems(directory, name):
+    rows = read_rows(os.path.join(directory, name), 9)
     systems = [System(*row)._replace(vars=_pairs(row[8])) for row in rows]
     return {system.id: system for system in systems}
 
@@ -70,5 +70,5 @@ def _read_targets(directory):
 
 
 def read_plan(directory, quick):
-    return Plan(_read_systems(directory), _read_cases(directory, quick),
+    return Plan(read_systems(directory, "systems.tsv"), _read_cases(directory, quick),
                 _read_targets(directory))

@@ -267,6 +267,14 @@ static int allows_port(const r307_host_pattern_t *p, int port,
     return port == (p->port == R307_PORT_NONE ? default_port : p->port);
 }
 
+int r307_host_pattern_holds(const r307_host_pattern_t *pattern,
+                            const r307_authority_t *authority,
+                            int default_port)
+{
+    return covers(pattern, authority->host, authority->host_len)
+           && allows_port(pattern, authority->port, default_port);
+}
+
 int r307_host_pattern_allows(const apr_array_header_t *patterns,
                              const r307_authority_t *authority,
                              const char *scheme, apr_size_t scheme_len)
@@ -274,10 +282,9 @@ int r307_host_pattern_allows(const apr_array_header_t *patterns,
     int default_port = r307_authority_default_port(scheme, scheme_len), i;
 
     for (i = 0; i < patterns->nelts; i++) {
-        const r307_host_pattern_t *p =
-            &APR_ARRAY_IDX(patterns, i, r307_host_pattern_t);
-        if (covers(p, authority->host, authority->host_len)
-            && allows_port(p, authority->port, default_port)) {
+        if (r307_host_pattern_holds(&APR_ARRAY_IDX(patterns, i,
+                                                   r307_host_pattern_t),
+                                    authority, default_port)) {
             return 1;
         }
     }

@@ -55,6 +55,12 @@ apr_status_t r307_host_pattern_parse(apr_pool_t *pool, const char *s,
 int r307_host_pattern_any(const apr_array_header_t *patterns,
                           const char *host, apr_size_t len);
 
+/* Does the pattern cover that authority, where default_port is what stands for
+ * no port? */
+int r307_host_pattern_holds(const r307_host_pattern_t *pattern,
+                            const r307_authority_t *authority,
+                            int default_port);
+
 /* Does any pattern cover that authority? A pattern without port covers the
  * scheme's default port only, written or not. */
 int r307_host_pattern_allows(const apr_array_header_t *patterns,

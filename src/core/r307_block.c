@@ -5,6 +5,8 @@
  */
 #include "core/r307_block.h"
 
+#include "core/r307_temp.h"
+
 #include <apr_strings.h>
 
 #include <fcntl.h>
@@ -47,14 +49,8 @@ apr_status_t r307_block_create_file(r307_block_t *block, const char *to,
     memset(block, 0, sizeof *block);
     block->pool = pool;
     block->to = to;
-    block->temp = apr_pstrcat(pool, to, ".new", NULL);
     block->len = sizeof(r307_table_header_t);
-    /* What an earlier compile left when it was killed. With EXCL no link
-     * that somebody put here is followed. */
-    apr_file_remove(block->temp, pool);
-    rv = apr_file_open(&block->file, block->temp, APR_FOPEN_WRITE
-                       | APR_FOPEN_CREATE | APR_FOPEN_EXCL,
-                       APR_FPROT_UREAD | APR_FPROT_UWRITE, pool);
+    rv = r307_temp_create(&block->file, &block->temp, to, pool);
     if (rv == APR_SUCCESS) {
         rv = apr_file_seek(block->file, APR_SET, &behind_header);
     }
@@ -163,17 +159,16 @@ apr_status_t r307_block_close(r307_block_t *block, apr_status_t rv,
         rv = apr_file_sync(block->file);
     }
     if (rv == APR_SUCCESS) {
-        rv = apr_file_close(block->file);
-    }
-    else {
-        apr_file_close(block->file);
-    }
-    if (rv == APR_SUCCESS) {
         what = "put in place";
         rv = apr_file_rename(block->temp, block->to, block->pool);
     }
     if (rv != APR_SUCCESS) {
         apr_file_remove(block->temp, block->pool);
+    }
+    /* Not earlier: the lock is what keeps others from sweeping it away. All
+     * that closing could say was said by the sync. */
+    apr_file_close(block->file);
+    if (rv != APR_SUCCESS) {
         return file_failed(block, what, rv, err);
     }
     sync_directory(block);

@@ -6,6 +6,7 @@
 #include "core/r307_table.h"
 
 #include "core/r307_block.h"
+#include "core/r307_lines.h"
 #include "core/r307_options.h"
 
 #include <apr_hash.h>
@@ -231,61 +232,6 @@ static const char line_too_long[] =
 static const char line_has_nul[] =
     "R307-0512: the line holds a NUL byte; a rule file is text";
 
-/* The file, a window of it at a time. */
-typedef struct window_t {
-    apr_file_t *file;
-    char *data;                 /* WINDOW bytes and one for a terminator */
-    apr_size_t begin, end;      /* what has not been handed out */
-    int at_eof;
-} window_t;
-
-#define WINDOW ((apr_size_t)4 * (R307_RULEFILE_LINE_MAX + 1))
-
-/* Make room at the end of the window and read. */
-static apr_status_t refill(window_t *w)
-{
-    apr_size_t n;
-    apr_status_t rv;
-
-    memmove(w->data, w->data + w->begin, w->end - w->begin);
-    w->end -= w->begin;
-    w->begin = 0;
-    n = WINDOW - w->end;
-    rv = apr_file_read_full(w->file, w->data + w->end, n, &n);
-    w->end += n;
-    w->at_eof = rv == APR_EOF;
-    return rv == APR_EOF ? APR_SUCCESS : rv;
-}
-
-/* The next line without its end, NUL-terminated; APR_EOF when there is no
- * more. A line over the ceiling is handed out in pieces, all but the last
- * with *more set. */
-static apr_status_t next_line(window_t *w, char **line, apr_size_t *len,
-                              int *more)
-{
-    char *newline = memchr(w->data + w->begin, '\n', w->end - w->begin);
-    apr_status_t rv;
-
-    if (!newline && !w->at_eof) {
-        if ((rv = refill(w)) != APR_SUCCESS) {
-            return rv;
-        }
-        newline = memchr(w->data, '\n', w->end);
-    }
-    if (w->begin == w->end) {
-        return APR_EOF;
-    }
-    *line = w->data + w->begin;
-    *len = (newline ? (apr_size_t)(newline - w->data) : w->end) - w->begin;
-    *more = !newline && !w->at_eof;
-    w->begin += *len + (newline != NULL);
-    if (!*more && *len && (*line)[*len - 1] == '\r') {
-        (*len)--;
-    }
-    (*line)[*len] = '\0';
-    return APR_SUCCESS;
-}
-
 static apr_status_t take_line(compiler_t *c, char *text, apr_size_t len)
 {
     if (len > R307_RULEFILE_LINE_MAX) {
@@ -296,30 +242,24 @@ static apr_status_t take_line(compiler_t *c, char *text, apr_size_t len)
         add_error(c, line_has_nul, c->pool);
         return APR_SUCCESS;
     }
-    if (c->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-    }
     return add_line(c, text);
 }
 
 static apr_status_t read_lines(compiler_t *c, apr_file_t *f)
 {
-    window_t w = { f, apr_palloc(c->pool, WINDOW + 1), 0, 0, 0 };
-    int more = 0, continued;
+    r307_lines_t lines;
     apr_status_t rv;
     apr_size_t len;
     char *text;
 
+    r307_lines_begin(&lines, f, c->pool);
     for (;;) {
-        continued = more;
-        rv = next_line(&w, &text, &len, &more);
+        rv = r307_lines_next(&lines, &text, &len);
         if (rv != APR_SUCCESS) {
             return rv == APR_EOF ? APR_SUCCESS : rv;
         }
-        if (!continued) {
-            c->line++;
-            rv = take_line(c, text, len);
-        }
+        c->line = lines.number;
+        rv = take_line(c, text, len);
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -30,7 +30,8 @@ const char *r307_step_text(r307_step_t step)
         "its percent= leaves this request out",
         "none of its choices is for this visitor",
         "it is for other errors",
-        "it leads to the request itself"
+        "it leads to the request itself",
+        "its site cannot be used"
     };
 
     return texts[step];
@@ -141,15 +142,62 @@ static int __attribute__((noinline)) in_share(const r307_request_t *req,
                                   ? server->draw(req->ctx) : 0);
 }
 
+/* ---- sites ---- */
+
+typedef struct asker_t {
+    const r307_request_t *req;
+    const r307_rule_t *rule;
+} asker_t;
+
+static int is_usable(void *ctx, const r307_site_t *site)
+{
+    const asker_t *asker = ctx;
+    const r307_request_t *req = asker->req;
+    const char *why = req->server->site_down
+        ? req->server->site_down(req->ctx, site) : NULL;
+
+    if (why && req->server->trace) {
+        note(req, asker->rule, R307_STEP_SITE_DOWN,
+             apr_pstrcat(req->pool, site->name, ": ", why, NULL));
+    }
+    return !why;
+}
+
+static const r307_site_t *nearest(const r307_request_t *req,
+                                  const r307_rule_t *rule,
+                                  const r307_facts_t *facts)
+{
+    asker_t asker = { req, rule };
+    r307_site_judge_t judge = { is_usable, &asker };
+
+    return r307_site_nearest(req->sites, facts, &judge, req->pool);
+}
+
+/* Who names a site means that site. But a rule for errors is there because
+ * something is down, and does not send to what is down as well. */
+static int leads_nowhere(const r307_request_t *req, const r307_rule_t *rule,
+                         const r307_target_t *target)
+{
+    asker_t asker = { req, rule };
+    const r307_site_t *site;
+
+    if (!rule->when || !rule->when->statuses || !target->site) {
+        return 0;
+    }
+    site = r307_site_find(req->sites, target->site, strlen(target->site));
+    return site && r307_site_is_watched(site) && !is_usable(&asker, site);
+}
+
 /* ---- choices ---- */
 
 /* The first choice that holds and has somewhere to go. plain: only selectors
  * that say something of the visitor. */
 static const r307_target_t *pick(const r307_request_t *req,
-                                 const r307_choices_t *choices,
+                                 const r307_rule_t *rule,
                                  const r307_facts_t *facts, int plain,
                                  const r307_site_t **site)
 {
+    const r307_choices_t *choices = rule->choices;
     const char *language = r307_choice_language(choices, facts);
     const r307_choice_t *choice = r307_choice_first(choices, facts, plain);
     const r307_choice_t *end = choices->at + choices->n;
@@ -161,11 +209,13 @@ static const r307_target_t *pick(const r307_request_t *req,
             continue;
         }
         target = choice->target;
-        if (!target->site || strcmp(target->site, R307_TARGET_NEAREST)) {
-            return target;
+        if (target->site && strcmp(target->site, R307_TARGET_NEAREST) == 0) {
+            *site = nearest(req, rule, facts);
+            if (*site) {
+                return target;
+            }
         }
-        *site = r307_site_nearest(req->sites, facts);
-        if (*site) {
+        else if (!leads_nowhere(req, rule, target)) {
             return target;
         }
     }
@@ -189,19 +239,19 @@ static void __attribute__((noinline)) choose(const r307_request_t *req,
         memset(&facts, 0, sizeof facts);
     }
     if (!rule->choices) {
-        match->site = r307_site_nearest(req->sites, &facts);
+        match->site = nearest(req, rule, &facts);
         match->target = match->site ? rule->target : NULL;
         return;
     }
     match->target = NULL;
     if (chosen) {
-        match->target = pick(req, rule->choices, &facts, 1, &match->site);
+        match->target = pick(req, rule, &facts, 1, &match->site);
         if (match->target) {
             return;
         }
         req->server->facts(req->ctx, fields, 1, &facts, &chosen);
     }
-    match->target = pick(req, rule->choices, &facts, 0, &match->site);
+    match->target = pick(req, rule, &facts, 0, &match->site);
 }
 
 /* 0: there is no such site. */
@@ -228,62 +278,91 @@ static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
 {
     const r307_rule_t *rule = match->rule;
 
-    match->target = rule->target;
-    match->site = NULL;
     if (rule->split && !in_share(req, rule)) {
         return R307_STEP_SPLIT;
     }
-    if (needs_choice(rule)) {
-        choose(req, match);
+    if (rule->choices || rule->target->site) {
+        if (needs_choice(rule)) {
+            choose(req, match);
+        }
+        else if (leads_nowhere(req, rule, rule->target)) {
+            return R307_STEP_SITE_DOWN;
+        }
     }
     return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
 }
 
-static int stays_here(const r307_match_t *match)
+static inline void tell_chosen(const r307_request_t *req,
+                               const r307_match_t *match)
 {
-    return match->target->kind == R307_TARGET_STOP
-           || (match->site && match->site->local);
+    if (req->server->chosen) {
+        req->server->chosen(req->ctx, match);
+    }
 }
 
-/* One candidate. Leaves R307_NONE when the rule does not apply after all. */
-static void consider(r307_request_t *req, r307_match_t *match,
-                     r307_decision_t *out)
+/* A candidate that asks for more than a path. Returns what scheme and host
+ * come from, NULL when there is no more to be done. */
+static const r307_target_t * __attribute__((noinline)) consider_fully(
+    r307_request_t *req, r307_match_t *match, r307_decision_t *out)
 {
     const r307_rule_t *rule = match->rule;
     r307_step_t step;
 
     if (conditions(req, rule, &step) != APR_SUCCESS) {
         end(out, R307_FAILED, rule, "the expression in expr= failed");
-        return;
+        return NULL;
     }
     if (step == R307_STEP_CHOSEN) {
         step = take_target(req, match);
     }
-    if (step == R307_STEP_CHOSEN && match->target->site
-        && !find_site(req, match)) {
+    if (step != R307_STEP_CHOSEN) {
+        if (step != R307_STEP_SITE_DOWN) {      /* that has been told */
+            note(req, rule, step, NULL);
+        }
+        return NULL;
+    }
+    if (match->target->site && !find_site(req, match)) {
         end(out, R307_FAILED, rule, apr_pstrcat(req->pool, "there is no site ",
                                                 match->target->site, NULL));
-        return;
+        return NULL;
     }
-    if (step == R307_STEP_CHOSEN && !stays_here(match)) {
-        r307_location_build(req, match, out);
-        if (out->outcome == R307_REDIRECT
-            && r307_location_is_self(req, match->site ? match->site->target
-                                                      : match->target,
-                                     out->location)) {
-            step = R307_STEP_SELF;
-            out->outcome = R307_NONE;
+    if (match->target->kind == R307_TARGET_STOP
+        || (match->site && match->site->local)) {
+        tell_chosen(req, match);
+        end(out, R307_STOP, rule, NULL);
+        out->target = match->target;
+        return NULL;
+    }
+    return match->site ? match->site->target : match->target;
+}
+
+/* One candidate. Leaves R307_NONE when the rule does not apply after all.
+ * What most rules do without is out of their way. */
+static inline void consider(r307_request_t *req, r307_match_t *match,
+                            r307_decision_t *out)
+{
+    const r307_rule_t *rule = match->rule;
+    const r307_target_t *base = rule->target;
+
+    match->target = base;
+    match->site = NULL;
+    if (rule->when || rule->split || rule->choices || base->site
+        || base->kind == R307_TARGET_STOP) {
+        base = consider_fully(req, match, out);
+        if (!base) {
+            return;
         }
     }
-    if (step != R307_STEP_CHOSEN) {
-        note(req, rule, step, step == R307_STEP_SELF ? out->location : NULL);
+    r307_location_build(req, match, out);
+    if (out->outcome == R307_REDIRECT
+        && r307_location_is_self(req, base, out->location)) {
+        out->outcome = R307_NONE;
+        note(req, rule, R307_STEP_SELF, out->location);
         return;
     }
+    tell_chosen(req, match);
     out->rule = rule;
     out->target = match->target;
-    if (stays_here(match)) {
-        out->outcome = R307_STOP;
-    }
 }
 
 /* Tell what a rule with `dryrun` would have done, and forget it. */
@@ -296,7 +375,8 @@ static void __attribute__((noinline)) tell_and_forget(r307_request_t *req,
     memset(out, 0, sizeof *out);
 }
 
-static void __attribute__((noinline)) ask(r307_request_t *req,
+static inline __attribute__((always_inline))
+void ask(r307_request_t *req,
                                           r307_search_t *search, int again,
                                           r307_decision_t *out)
 {
@@ -326,6 +406,9 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
     r307_search_t search;
 
     memset(out, 0, sizeof *out);
+    r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
+                     req->server->thorough, req->ctx, &req->scratch,
+                     req->pool);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
         const char *reason = NULL;
@@ -335,10 +418,7 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
                != APR_SUCCESS) {
             end(out, R307_FAILED, NULL, reason);
         }
-        else if (set && r307_search_begin(&search, set, req->host,
-                                          req->path.uri, req->path.uri_len,
-                                          req->thorough, &req->scratch,
-                                          req->pool)) {
+        else if (set && r307_search_begin(&search, set)) {
             ask(req, &search,
                 req->asked && r307_chain_holds(req->asked, chain), out);
         }

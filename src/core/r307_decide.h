@@ -57,6 +57,15 @@ typedef struct r307_host_t {
                           apr_size_t *len);
     /* An even 32 bit number, another one for each call. NULL: 0. */
     apr_uint32_t (*draw)(void *ctx);
+    /* Why a site with while= or balancer= cannot be used at the moment: a
+     * static phrase, or one in the request's pool. NULL: it can. NULL as the
+     * function: all can. */
+    const char *(*site_down)(void *ctx, const r307_site_t *site);
+    /* Is trace to hear of rules for other hosts, too? NULL: no. */
+    int (*thorough)(void *ctx);
+    /* The rule that decides, with its target, site and captures, good during
+     * the call; before the outcome is there. NULL: nobody listens. */
+    void (*chosen)(void *ctx, const r307_match_t *match);
     /* A rule with `dryrun` would have decided so. The search goes on as if
      * the rule were not there. NULL: nobody listens. */
     void (*would)(void *ctx, const struct r307_decision_t *decision);
@@ -77,7 +86,6 @@ typedef struct r307_request_t {
     unsigned site_fields;       /* r307_site_fields(sites) */
     const r307_host_t *server;
     void *ctx;
-    int thorough;               /* trace rules for other hosts, too */
     r307_scratch_t scratch;     /* zero it */
 
     /* Sets that were asked before with this path. Only their rules with

@@ -98,6 +98,13 @@ unsigned r307_geofrom_uses(const r307_geofrom_t *from, unsigned fields);
 /* The same for one source. */
 unsigned r307_geosource_uses(const r307_geosource_t *source);
 
+/* Kind and name: "header:CF-IPCountry". */
+const char *r307_geosource_text(const r307_geosource_t *source,
+                                apr_pool_t *pool);
+
+/* "country", "latlong": the name of a field. */
+const char *r307_geofield_name(r307_field_t field);
+
 /* ---- spelling, for r307_geofrom.c ---- */
 
 /* A field by name, in any case; R307_FIELDS for none. */

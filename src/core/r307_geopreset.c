@@ -91,6 +91,11 @@ static const preset_t presets[] = {
 
 #define NPRESETS (sizeof presets / sizeof presets[0])
 
+const char *r307_geofield_name(r307_field_t field)
+{
+    return fields[field];
+}
+
 r307_field_t r307_geofield_find(const char *name, apr_size_t len)
 {
     int i;

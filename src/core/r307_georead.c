@@ -202,6 +202,7 @@ static void read_field(const r307_geofrom_t *from, r307_field_t field,
         }
         if (next == count || !list[next].alternative) {
             if (ask(&list[i], field, rd, facts)) {
+                rd->said[field] = &list[i];
                 rd->chosen |= visitor ? R307_FIELD_BIT(field) : 0;
                 return;
             }
@@ -213,6 +214,7 @@ static void read_field(const r307_geofrom_t *from, r307_field_t field,
         }
         if (agree(list, count, &next, field, rd, &before, facts)) {
             rd->chosen |= visitor ? R307_FIELD_BIT(field) : 0;
+            rd->said[field] = &list[i];
             return;
         }
         *facts = before;

@@ -37,6 +37,10 @@ typedef struct r307_georead_t {
     const char *disbelieved;    /* the first header that is there but counts
                                  * only from a trusted peer; NULL: none */
 
+    /* By field: the source that said it. Who wants to know zeroes it before;
+     * the members of what is not known are left alone. */
+    const r307_geosource_t *said[R307_FIELDS];
+
     /* For r307_georead.c only: what databases said. */
     unsigned needs, asked;
     r307_facts_t found[R307_GEOFROM_DATABASES_MAX];

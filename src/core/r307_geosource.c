@@ -248,3 +248,9 @@ apr_status_t r307_geosource_parse(r307_field_t field, const char *text,
     source->trusted_only = is_from_proxy(source) ? 1 : 0;
     return rv;
 }
+
+const char *r307_geosource_text(const r307_geosource_t *source,
+                                apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, kinds[source->kind].name, source->name, NULL);
+}

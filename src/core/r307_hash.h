@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Hashing of keys, eight bytes at a time. Shared by the index and by its
- * reader, and by nobody else: its results are in table files.
+ * Hashing of keys, eight bytes at a time. Its results are in table
+ * files: who changes it raises R307_TABLE_VERSION.
  */
 #ifndef R307_HASH_H
 #define R307_HASH_H
@@ -59,13 +59,19 @@ static inline apr_uint64_t r307_hash_host(const char *host, apr_size_t len)
     return r307_hash_bytes(R307_HASH_MUL, host, len);
 }
 
-/* A key's hash, from that of its path and that of its host (0: none). mask:
- * r307_index_info_t.hash_mask. The lower half, which is mixed best, chooses
- * the slot; the upper is the slot's tag. */
+/* Both halves cut to mask: r307_index_info_t.hash_mask. */
+static inline apr_uint64_t r307_hash_cut(apr_uint64_t hash, apr_uint32_t mask)
+{
+    return hash & ((apr_uint64_t)mask << 32 | mask);
+}
+
+/* A key's hash, from that of its path and that of its host (0: none). The
+ * lower half, which is mixed best, chooses the slot; the upper is the slot's
+ * tag. */
 static inline apr_uint64_t r307_hash_key(apr_uint32_t mask, apr_uint64_t path,
                                          apr_uint64_t host)
 {
-    return r307_hash_mix(path, host) & ((apr_uint64_t)mask << 32 | mask);
+    return r307_hash_cut(r307_hash_mix(path, host), mask);
 }
 
 static inline apr_uint64_t r307_hash_slot(apr_uint64_t hash,

@@ -45,7 +45,7 @@ static apr_uint64_t hash_path(const char *path, apr_size_t len)
 
 /* Records are gathered in blocks, so that growing never copies them. */
 #define BLOCK_BITS 22
-#define BLOCK_SIZE ((apr_size_t)R307_INDEX_BLOCK)
+#define BLOCK_SIZE ((apr_size_t)1 << BLOCK_BITS)
 #define BLOCKS_MAX 4096         /* 16 GiB */
 
 struct r307_indexer_t {
@@ -328,31 +328,24 @@ const r307_index_t *r307_indexer_freeze(r307_indexer_t *ix, apr_pool_t *pool)
     return index;
 }
 
-const r307_record_t *r307_index_next(const r307_index_t *index,
-                                     r307_ref_t *at)
+/* Where a block's next record would have reached beyond it, zeros fill it. */
+r307_ref_t r307_index_next(const r307_index_t *index, r307_ref_t ref)
 {
-    for (;;) {
-        apr_uint64_t offset = ((apr_uint64_t)*at - 1) * 4;
-        apr_uint64_t left = R307_INDEX_BLOCK - offset % R307_INDEX_BLOCK;
-        const r307_record_t *rec;
+    const r307_record_t *rec = r307_index_record(index, ref);
+    apr_uint64_t at;
 
-        if (left >= sizeof *rec) {
-            rec = r307_index_record(index, *at);
-            if (!rec) {
-                return NULL;
-            }
-            if (rec->order) {
-                *at += (r307_ref_t)((sizeof *rec + rec->host_len
-                                     + rec->path_len + rec->target_len
-                                     + rec->name_len + 3) / 4);
-                return rec;
-            }
-        }
-        if (offset + left >= index->info.records_len) {
-            return NULL;
-        }
-        *at += (r307_ref_t)(left / 4);
+    if (!rec) {
+        return 0;
     }
+    at = ((apr_uint64_t)ref - 1) * 4 + sizeof *rec + rec->host_len
+        + rec->path_len + rec->target_len + rec->name_len;
+    at = (at + 3) & ~APR_UINT64_C(3);
+    rec = r307_index_record(index, (r307_ref_t)(at / 4 + 1));
+    if ((at & (BLOCK_SIZE - 1)) + sizeof *rec > BLOCK_SIZE
+        || (rec && rec->order == 0)) {
+        at = (at | (BLOCK_SIZE - 1)) + 1;
+    }
+    return at < index->info.records_len ? (r307_ref_t)(at / 4 + 1) : 0;
 }
 
 const char *r307_index_check(const r307_index_info_t *info,

@@ -46,10 +46,6 @@ typedef struct r307_record_t {
     unsigned char port_len;     /* of ":port" in the authority */
 } r307_record_t;
 
-/* Records lie in blocks of this many bytes, and none across two. What a block
- * has left at its end is zero. */
-#define R307_INDEX_BLOCK ((apr_uint64_t)1 << 22)
-
 #define R307_RECORD_PREPARED 1  /* the rule is kept in prepared form, the
                                  * record only finds it */
 #define R307_RECORD_TAIL     2  /* the target has a query or a fragment */
@@ -167,11 +163,10 @@ static inline const r307_record_t *r307_index_record(
         + rec->name_len > index->info.records_len ? NULL : rec;
 }
 
-/* Record after record, in the order in which they were added: *at is 1 for
- * the first and is moved on. Only for records whose order is never 0. NULL
- * at the end. */
-const r307_record_t *r307_index_next(const r307_index_t *index,
-                                     r307_ref_t *at);
+/* The record behind that one, in the order in which they were added; 0
+ * behind the last. The first is 1. Only for indexes whose orders begin at 1
+ * (tables). */
+r307_ref_t r307_index_next(const r307_index_t *index, r307_ref_t ref);
 
 static inline const char *r307_record_host(const r307_record_t *rec)
 {

@@ -108,6 +108,23 @@ static inline int add_parts(builder_t *b, int from, int to)
     return 1;
 }
 
+int r307_location_part(r307_request_t *req, const r307_match_t *match,
+                       const r307_part_t *part, r307_buf_t *out)
+{
+    r307_decision_t ignored;
+    builder_t b = { req, match, match->target, *out, &ignored };
+    int ok = 1;
+
+    if (part->kind == R307_PART_TEXT) {
+        r307_buf_add(&b.out, part->text, part->len);
+    }
+    else {
+        ok = add_part(&b, part);
+    }
+    *out = b.out;
+    return ok;
+}
+
 /* ---- head: scheme, authority, path, remainder ---- */
 
 /* What was appended since `from` is the whole path behind an authority (or

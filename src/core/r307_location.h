@@ -22,6 +22,10 @@
 void r307_location_build(r307_request_t *req, const r307_match_t *match,
                          r307_decision_t *out);
 
+/* Append what one part of the target becomes. 0 when an expression fails. */
+int r307_location_part(r307_request_t *req, const r307_match_t *match,
+                       const r307_part_t *part, r307_buf_t *out);
+
 /* Would a client that follows location, built for that target, send the
  * same request again? For a request that the server made itself (a
  * directory's index) that is the client's URL, and its own too: sending it to

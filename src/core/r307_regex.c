@@ -98,6 +98,14 @@ const r307_literal_t *r307_regex_literal(const r307_regex_t *re)
     return &re->literal;
 }
 
+int r307_regex_is_anchored(const r307_regex_t *re)
+{
+    uint32_t options = 0;
+
+    pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
+    return (options & PCRE2_ANCHORED) != 0;
+}
+
 int r307_regex_groups(const r307_regex_t *re)
 {
     return (int)re->groups;
@@ -162,12 +170,6 @@ apr_status_t r307_regex_match(const r307_regex_t *re, const char *subject,
     pcre2_match_data *data;
     int rc;
 
-    /* Longer than the slash that every path begins with. */
-    if (re->literal.len > 1
-        && (len < re->literal.len
-            || memcmp(subject, re->literal.bytes, re->literal.len) != 0)) {
-        return APR_NOTFOUND;
-    }
     data = match_data(re, scratch, pool);
     rc = run(re, subject, len, data);
     if (rc == PCRE2_ERROR_NOMATCH) {

@@ -45,6 +45,9 @@ apr_status_t r307_regex_compile(apr_pool_t *pool, const char *pattern,
 /* What every subject that matches begins with. */
 const r307_literal_t *r307_regex_literal(const r307_regex_t *re);
 
+/* Can it match at the beginning of the path only? */
+int r307_regex_is_anchored(const r307_regex_t *re);
+
 /* Number of groups, without group 0. */
 int r307_regex_groups(const r307_regex_t *re);
 

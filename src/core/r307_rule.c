@@ -250,6 +250,16 @@ const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule)
                        rule->line);
 }
 
+static apr_status_t parse_plain(const r307_rule_env_t *env,
+                                const r307_rule_spec_t *spec,
+                                r307_rule_t *rule, r307_error_t *err)
+{
+    apr_status_t rv = parse_target(env, spec->target, rule, err);
+
+    return rv != APR_SUCCESS ? rv
+        : r307_options_apply(env, rule, spec->noptions, spec->options, err);
+}
+
 /* Options may have added conditions of their own. */
 static apr_status_t add_statuses(const r307_rule_env_t *env,
                                  const char *words, r307_rule_t *rule,
@@ -264,16 +274,6 @@ static apr_status_t add_statuses(const r307_rule_env_t *env,
     when->statuses = statuses;
     rule->when = when;
     return r307_statuses_parse(words, statuses, err);
-}
-
-static apr_status_t parse_plain(const r307_rule_env_t *env,
-                                const r307_rule_spec_t *spec,
-                                r307_rule_t *rule, r307_error_t *err)
-{
-    apr_status_t rv = parse_target(env, spec->target, rule, err);
-
-    return rv != APR_SUCCESS ? rv
-        : r307_options_apply(env, rule, spec->noptions, spec->options, err);
 }
 
 apr_status_t r307_rule_create(const r307_rule_env_t *env,

@@ -15,9 +15,7 @@ static int is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The next word of *s, terminated in place; NULL at the end of the line, or
- * with *open set when a quote is not closed. */
-static char *next_word(char **s, int *open)
+char *r307_rulefile_word(char **s, int *open)
 {
     char *from = *s, *to, *word;
 
@@ -69,7 +67,7 @@ static apr_status_t take_options(char **s, r307_line_t *out,
     int open, n = 0;
     char *word;
 
-    while ((word = next_word(s, &open)) != NULL && *word != '#') {
+    while ((word = r307_rulefile_word(s, &open)) != NULL && *word != '#') {
         if (n == max) {
             return r307_error_set(err, "R307-0503: more than %d options",
                                   max);
@@ -110,7 +108,7 @@ static apr_status_t parse_rule(char *text, apr_pool_t *pool,
                                r307_line_t *out, r307_error_t *err)
 {
     int open, quoted = *text == '"';
-    char *word = next_word(&text, &open), *target;
+    char *word = r307_rulefile_word(&text, &open), *target;
 
     if (!word) {
         return open ? open_quote(err) : APR_NOTFOUND;
@@ -125,7 +123,7 @@ static apr_status_t parse_rule(char *text, apr_pool_t *pool,
     else if (take_host(word, pool, out, err) != APR_SUCCESS) {
         return APR_EINVAL;
     }
-    target = next_word(&text, &open);
+    target = r307_rulefile_word(&text, &open);
     if (!target) {
         return open ? open_quote(err) : no_target(word, err);
     }

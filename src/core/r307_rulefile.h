@@ -42,6 +42,10 @@ typedef struct r307_line_t {
     const char *options[R307_RULEFILE_WORDS_MAX + 1];
 } r307_line_t;
 
+/* The next word of *s, terminated in place; NULL at the end of the line, or
+ * with *open set when a quote is not closed. */
+char *r307_rulefile_word(char **s, int *open);
+
 /*
  * Take one line apart; text is changed and must outlive *out. host comes from
  * pool. APR_SUCCESS; APR_NOTFOUND for a line that holds no rule; APR_EINVAL

@@ -19,6 +19,8 @@ struct r307_ruleset_t {
     apr_array_header_t *rules;  /* const r307_rule_t * */
     const r307_index_t *index;  /* NULL: scan */
     r307_order_t order;
+    int host_rules;             /* rules has some that name a host */
+    /* NULL: a record's `options` is the number of its rule. */
     const r307_rule_t *(*make)(const void *ctx, const r307_record_t *rec,
                                apr_pool_t *pool);
     const void *ctx;
@@ -64,14 +66,24 @@ const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i)
     return APR_ARRAY_IDX(set->rules, i, const r307_rule_t *);
 }
 
-/* ---- freezing ---- */
-
-static const r307_rule_t *prepared(const void *ctx, const r307_record_t *rec,
-                                   apr_pool_t *pool)
+const r307_index_t *r307_ruleset_index(const r307_ruleset_t *set)
 {
-    (void)pool;
-    return r307_ruleset_at(ctx, (int)rec->options);
+    return set->index;
 }
+
+r307_order_t r307_ruleset_order(const r307_ruleset_t *set)
+{
+    return set->order;
+}
+
+const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
+                                     const r307_record_t *rec,
+                                     apr_pool_t *pool)
+{
+    return set->make(set->ctx, rec, pool);
+}
+
+/* ---- freezing ---- */
 
 static const char *key_of(const r307_rule_t *rule)
 {
@@ -162,8 +174,7 @@ void r307_ruleset_freeze_masked(r307_ruleset_t *set, apr_uint32_t mask)
     if (rv == APR_SUCCESS) {
         set->index = r307_indexer_freeze(ix, set->pool);
         set->order = R307_ORDER_FIRST;
-        set->make = prepared;
-        set->ctx = set;
+        set->host_rules = (set->index->info.flags & R307_INDEX_HOSTS) != 0;
     }
     apr_pool_destroy(temp);
 }
@@ -207,20 +218,21 @@ static apr_size_t __attribute__((noinline)) covered_doubled(
     r307_search_t *search, const r307_rule_t *rule)
 {
     if (search->doubled < 0) {
-        search->doubled = r307_path_is_doubled(search->uri);
+        search->doubled = r307_path_is_doubled(search->walk.uri);
     }
     return search->doubled
-        ? r307_path_prefix(search->uri, 1, rule->path, rule->path_len) : 0;
+        ? r307_path_prefix(search->walk.uri, 1, rule->path, rule->path_len) : 0;
 }
 
 /* rest: what the index knows already, or 0. */
 static inline apr_size_t covered(r307_search_t *search,
                                  const r307_rule_t *rule, apr_size_t rest)
 {
-    const char *uri = search->uri;
+    const char *uri = search->walk.uri;
     apr_size_t len = rule->path_len;
 
-    if (!rest && len <= search->uri_len && memcmp(uri, rule->path, len) == 0
+    if (!rest && len <= search->walk.uri_len
+        && memcmp(uri, rule->path, len) == 0
         && (uri[len] == '/' || uri[len] == '\0' || uri[len - 1] == '/')) {
         rest = len;
     }
@@ -234,9 +246,21 @@ static inline apr_size_t covered(r307_search_t *search,
 static int is_exact(const r307_search_t *search, const r307_rule_t *rule,
                     apr_size_t rest)
 {
-    return rest == search->uri_len
-           && (search->uri[rest - 1] == '/')
+    return rest == search->walk.uri_len
+           && (search->walk.uri[rest - 1] == '/')
               == (rule->path[rule->path_len - 1] == '/');
+}
+
+/* Can it match? Asked when its literal is longer than what is known to be
+ * equal, and the slash that follows, as every path begins with one. */
+static inline int may_match(const r307_search_t *search,
+                            const r307_regex_t *regex, apr_size_t rest)
+{
+    const r307_literal_t *literal = r307_regex_literal(regex);
+
+    return literal->len <= rest + 1
+           || (literal->len <= search->walk.uri_len
+               && memcmp(search->walk.uri, literal->bytes, literal->len) == 0);
 }
 
 static apr_status_t match_path(r307_search_t *search,
@@ -252,35 +276,31 @@ static apr_status_t match_path(r307_search_t *search,
         return is_exact(search, rule, match->rest) ? APR_SUCCESS
                                                    : APR_NOTFOUND;
     case R307_RULE_REGEX:
-        match->rest = search->uri_len;
-        return r307_regex_match(rule->regex, search->uri, search->uri_len,
-                                &match->captures, search->scratch,
-                                search->pool);
+        match->rest = search->walk.uri_len;
+        return !may_match(search, rule->regex, rest) ? APR_NOTFOUND
+            : r307_regex_match(rule->regex, search->walk.uri,
+                               search->walk.uri_len, &match->captures,
+                               search->scratch, search->walk.pool);
     default:
-        match->rest = search->uri_len;
+        match->rest = search->walk.uri_len;
         return APR_SUCCESS;
     }
 }
 
-int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
-                      const char *host, const char *uri, apr_size_t uri_len,
-                      int thorough, r307_scratch_t *scratch,
-                      apr_pool_t *pool)
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set)
 {
-    search->index = thorough && set->rules->nelts ? NULL : set->index;
-    if (search->index
-        && !r307_walk_begin(&search->walk, set->index, set->order, host, uri,
-                            uri_len, pool)) {
-        return 0;
-    }
     search->set = set;
-    search->uri = uri;
-    search->uri_len = uri_len;
-    search->scratch = scratch;
-    search->pool = pool;
-    search->doubled = -1;
+    search->index = set->index;
     search->next = 0;
-    return 1;
+    if (!set->index) {
+        return 1;
+    }
+    if (set->host_rules && search->thorough
+        && search->thorough(search->ctx)) {
+        search->index = NULL;
+        return 1;
+    }
+    return r307_walk_begin(&search->walk, set->index);
 }
 
 static const r307_rule_t *next_rule(r307_search_t *search)
@@ -292,8 +312,12 @@ static const r307_rule_t *next_rule(r307_search_t *search)
         return search->next < set->rules->nelts
             ? r307_ruleset_at(set, search->next++) : NULL;
     }
-    rec = r307_walk_next(&search->walk);
-    return rec ? set->make(set->ctx, rec, search->pool) : NULL;
+    rec = r307_walk_next(&search->walk, set->order);
+    if (!rec) {
+        return NULL;
+    }
+    return set->make ? set->make(set->ctx, rec, search->walk.pool)
+                     : r307_ruleset_at(set, (int)rec->options);
 }
 
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)

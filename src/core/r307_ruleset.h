@@ -52,6 +52,15 @@ int r307_ruleset_count(const r307_ruleset_t *set);
 /* Rule i, in the order in which rules were added. Not for tables. */
 const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i);
 
+/* The index, NULL for a set that is scanned; the order in which it is asked;
+ * and the rule of one of its records, which may be made in pool: NULL for a
+ * damaged one. */
+const r307_index_t *r307_ruleset_index(const r307_ruleset_t *set);
+r307_order_t r307_ruleset_order(const r307_ruleset_t *set);
+const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
+                                     const r307_record_t *rec,
+                                     apr_pool_t *pool);
+
 /* a followed by b, neither changed. New links come from pool. */
 const r307_chain_t *r307_chain_join(apr_pool_t *pool, const r307_chain_t *a,
                                     const r307_chain_t *b);
@@ -71,26 +80,41 @@ typedef struct r307_match_t {
 /* A search, on the stack. */
 typedef struct r307_search_t {
     const r307_ruleset_t *set;
-    const char *uri;            /* decoded, normalised, NUL-terminated */
-    apr_size_t uri_len;
-    apr_pool_t *pool;
     r307_scratch_t *scratch;    /* shared by the searches of a request */
     const r307_index_t *index;  /* NULL: scan */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
                                  * known */
+    int (*thorough)(void *ctx);
+    void *ctx;
     int next;                   /* scan */
-    r307_walk_t walk;           /* index */
+    r307_walk_t walk;           /* index; its uri is normalised and
+                                 * NUL-terminated */
 } r307_search_t;
 
-/* host: lower case, no port, or NULL. Rules and captures that a search hands
- * out live in pool or longer. thorough: hand out rules for other hosts, too,
- * for somebody who wants to know why they do not apply; a table's are not
- * looked through. Returns 0 when no rule of the set can match; then search
- * must not be used. */
-int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
-                      const char *host, const char *uri, apr_size_t uri_len,
-                      int thorough, r307_scratch_t *scratch,
-                      apr_pool_t *pool);
+/* Once for a request. host: lower case, no port, or NULL. Rules and captures
+ * that a search hands out live in pool or longer. thorough, with its ctx: are
+ * rules for other hosts to be handed out, too, for somebody who wants to know
+ * why they do not apply? Asked when a set has such rules; a table's are not
+ * looked through. NULL: no. */
+static inline void r307_search_init(r307_search_t *search, const char *host,
+                                    const char *uri, apr_size_t uri_len,
+                                    int (*thorough)(void *ctx), void *ctx,
+                                    r307_scratch_t *scratch,
+                                    apr_pool_t *pool)
+{
+    search->walk.host = host;
+    search->walk.uri = uri;
+    search->walk.uri_len = uri_len;
+    search->walk.pool = pool;
+    search->thorough = thorough;
+    search->ctx = ctx;
+    search->scratch = scratch;
+    search->doubled = -1;
+}
+
+/* For each set that is asked. Returns 0 when no rule of the set can match;
+ * then search must not be used. */
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set);
 
 /*
  * The next candidate, in configuration order, or for a table in order of

@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Owns what a site is and which one is nearest. Must not know rules, nor how a
- * Location is made of a site. Called when Redirect307Site is read, when rules
- * are created, and when a choice says site:nearest.
+ * Owns what a site is. Must not know how a Location is made of one, nor how it
+ * is found out whether it can be used. Called when Redirect307Site is read, and
+ * when a name has to be found.
  */
 #include "core/r307_site.h"
 
-#include "core/r307_language.h"
+#include "core/r307_rule.h"
 
 #include <apr_strings.h>
 
@@ -14,16 +14,9 @@
 
 #define NAME_MAX_LEN 64
 
-/* Of the square of a line in units of the Earth's radius: some metres where
- * the visitor is, micrometres elsewhere. Sites at 180 degrees east and west
- * are the same, though not to the last bit. */
-#define TIE 1e-12
-
-/* As farther than any place: r307_position_apart() ends at 4. */
-#define NOWHERE 8.0
-
 typedef struct parser_t {
     apr_pool_t *pool;
+    const r307_rule_env_t *env;
     r307_site_t *site;
     r307_error_t *err;
 } parser_t;
@@ -146,12 +139,51 @@ static apr_status_t parse_local(parser_t *ps, const char *value)
     return APR_SUCCESS;
 }
 
+static apr_status_t parse_while(parser_t *ps, const char *value)
+{
+    const char *why = "expressions are not known here";
+
+    ps->site->while_text = apr_pstrdup(ps->pool, value);
+    if (!*value) {
+        why = "it is empty";
+    }
+    else if (ps->env->compile_expr) {
+        why = ps->env->compile_expr(ps->env->ctx, ps->pool,
+                                    ps->site->while_text, 0,
+                                    &ps->site->while_expr);
+    }
+    return !why ? APR_SUCCESS
+        : r307_error_set(ps->err, "R307-0780: the condition 'while=%s' cannot "
+                         "be used: %s; write an httpd expression, with "
+                         "quotes around the whole word, such as \"while=! -f "
+                         "'/run/maintenance'\"",
+                         r307_error_show(ps->err, value, strlen(value)), why);
+}
+
+static apr_status_t parse_balancer(parser_t *ps, const char *value)
+{
+    static const char scheme[] = "balancer://";
+    const char *name = value;
+
+    if (strncasecmp(name, scheme, sizeof scheme - 1) == 0) {
+        name += sizeof scheme - 1;
+    }
+    ps->site->balancer = apr_pstrdup(ps->pool, name);
+    return *name && !name[strcspn(name, "/:?#% \t")] ? APR_SUCCESS
+        : r307_error_set(ps->err, "R307-0781: 'balancer=%s' does not name a "
+                         "balancer; write balancer=NAME for the members of "
+                         "<Proxy balancer://NAME>, without a path",
+                         r307_error_show(ps->err, value, strlen(value)));
+}
+
 static const struct {
     const char *name;           /* with "=" when it has a value */
     apr_status_t (*parse)(parser_t *ps, const char *value);
 } options[] = {
     { "at=", parse_at },
     { "serves=", parse_serves },
+    { "while=", parse_while },
+    { "balancer=", parse_balancer },
     { "local", parse_local }
 };
 
@@ -179,7 +211,8 @@ static apr_status_t parse_option(parser_t *ps, const char *word,
     if (i < 0) {
         return r307_error_set(ps->err, "R307-0755: '%s' is not an option of "
                               "Redirect307Site; write at=LAT,LON, "
-                              "serves=SELECTOR,... or local",
+                              "serves=SELECTOR,..., while=EXPR, "
+                              "balancer=NAME or local",
                               r307_error_show(ps->err, word, strlen(word)));
     }
     if (*seen & 1u << i) {
@@ -191,11 +224,12 @@ static apr_status_t parse_option(parser_t *ps, const char *word,
     return options[i].parse(ps, word + strlen(options[i].name));
 }
 
-apr_status_t r307_site_parse(apr_pool_t *pool, int nwords,
+apr_status_t r307_site_parse(const r307_rule_env_t *env, int nwords,
                              const char *const *words, r307_site_t **out,
                              r307_error_t *err)
 {
-    parser_t ps = { pool, apr_pcalloc(pool, sizeof(r307_site_t)), err };
+    parser_t ps = { env->pool, env,
+                    apr_pcalloc(env->pool, sizeof(r307_site_t)), err };
     unsigned seen = 0;
     apr_status_t rv;
     int i;
@@ -218,12 +252,7 @@ apr_status_t r307_site_parse(apr_pool_t *pool, int nwords,
     return rv;
 }
 
-/* ---- choosing ---- */
-
-static const r307_site_t *site_at(const apr_array_header_t *sites, int i)
-{
-    return APR_ARRAY_IDX(sites, i, const r307_site_t *);
-}
+/* ---- lookup ---- */
 
 const r307_site_t *r307_site_find(const apr_array_header_t *sites,
                                   const char *name, apr_size_t len)
@@ -231,7 +260,8 @@ const r307_site_t *r307_site_find(const apr_array_header_t *sites,
     int i;
 
     for (i = 0; sites && i < sites->nelts; i++) {
-        const r307_site_t *site = site_at(sites, i);
+        const r307_site_t *site = APR_ARRAY_IDX(sites, i,
+                                                const r307_site_t *);
         if (strlen(site->name) == len
             && memcmp(site->name, name, len) == 0) {
             return site;
@@ -240,84 +270,7 @@ const r307_site_t *r307_site_find(const apr_array_header_t *sites,
     return NULL;
 }
 
-unsigned r307_site_fields(const apr_array_header_t *sites)
+int r307_site_is_watched(const r307_site_t *site)
 {
-    unsigned fields = 0;
-    int i;
-
-    for (i = 0; sites && i < sites->nelts; i++) {
-        const r307_site_t *site = site_at(sites, i);
-        if (site->serves) {
-            fields |= r307_selector_fields(site->serves);
-        }
-        if (site->has_position && sites->nelts > 1) {
-            fields |= R307_FIELD_BIT(R307_FIELD_LATLONG)
-                | R307_FIELD_BIT(R307_FIELD_COUNTRY);
-        }
-    }
-    return fields;
-}
-
-/* serves= is whom a site can serve, not what a visitor likes best: a language
- * that they read at all is enough. */
-static const char *language_read(const r307_selector_t *selector,
-                                 const r307_facts_t *facts)
-{
-    if (selector->kind != R307_SELECT_LANGUAGE || !facts->language) {
-        return NULL;
-    }
-    return r307_language_choose(facts->language, strlen(facts->language),
-                                &selector->language, 1) == 0
-        ? selector->language : NULL;
-}
-
-static int is_served(const r307_site_t *site, const r307_facts_t *facts)
-{
-    int i;
-
-    for (i = 0; site->serves && i < site->serves->nelts; i++) {
-        const r307_selector_t *selector =
-            &APR_ARRAY_IDX(site->serves, i, r307_selector_t);
-        if (r307_selector_holds(selector, facts,
-                                language_read(selector, facts))) {
-            return 1;
-        }
-    }
-    return !site->serves;
-}
-
-/* 0 when nothing is known of where the visitor is. */
-static int place(const r307_facts_t *facts, r307_vector_t *out)
-{
-    if (facts->known_position == 3) {
-        *out = r307_position_vector(facts->latitude, facts->longitude);
-        return 1;
-    }
-    if (facts->country) {
-        *out = r307_position_vector(facts->country->latitude,
-                                    facts->country->longitude);
-        return 1;
-    }
-    return 0;
-}
-
-const r307_site_t *r307_site_nearest(const apr_array_header_t *sites,
-                                     const r307_facts_t *facts)
-{
-    const r307_site_t *nearest = NULL;
-    r307_vector_t visitor;
-    int placed = place(facts, &visitor), i;
-    double least = 0;
-
-    for (i = 0; sites && i < sites->nelts; i++) {
-        const r307_site_t *site = site_at(sites, i);
-        double apart = placed && site->has_position
-            ? r307_position_apart(&visitor, &site->at) : NOWHERE;
-
-        if ((!nearest || apart < least - TIE) && is_served(site, facts)) {
-            nearest = site;
-            least = apart;
-        }
-    }
-    return nearest;
+    return site->while_text || site->balancer;
 }

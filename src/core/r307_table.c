@@ -358,7 +358,12 @@ static const r307_rule_t *make_rule(const void *ctx, const r307_record_t *rec,
 const r307_record_t *r307_table_next(const r307_table_t *table,
                                      r307_ref_t *at)
 {
-    return r307_index_next(&table->index, at);
+    const r307_record_t *rec = r307_index_record(&table->index, *at);
+
+    if (rec) {
+        *at = r307_index_next(&table->index, *at);
+    }
+    return rec;
 }
 
 const r307_rule_t *r307_table_prepared(const r307_table_t *table,

@@ -113,7 +113,8 @@ apr_status_t r307_table_open(const char *file, const r307_table_spec_t *spec,
 const r307_ruleset_t *r307_table_rules(const r307_table_t *table);
 const r307_table_header_t *r307_table_header(const r307_table_t *table);
 
-/* Record after record: see r307_index_next(). */
+/* Record after record, in the order of the lines: *at is 1 for the first and
+ * is moved on. NULL at the end. */
 const r307_record_t *r307_table_next(const r307_table_t *table,
                                      r307_ref_t *at);
 

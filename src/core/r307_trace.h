@@ -18,6 +18,8 @@ typedef enum r307_step_t {
     R307_STEP_GEO,              /* no choice holds for the visitor */
     R307_STEP_STATUS,           /* it is for other errors */
     R307_STEP_SELF,             /* would lead to the request itself */
+    R307_STEP_SITE_DOWN,        /* a site of its is passed over; another one
+                                 * may serve */
     R307_STEP_CHOSEN            /* nothing is in the way: not traced, the
                                  * decision names the rule */
 } r307_step_t;
@@ -27,9 +29,10 @@ typedef enum r307_step_t {
 const char *r307_step_text(r307_step_t step);
 
 /* Called by decide() for each rule whose path covers the request and which
- * does not apply, in order, in the request's thread. detail: the Location
- * that would lead to the request itself (SELF), else NULL; valid during the
- * call. */
+ * does not apply, in order, in the request's thread, and for each site that is
+ * passed over. detail: the Location that would lead to the request itself
+ * (SELF), the site and why it cannot be used (SITE_DOWN), else NULL; valid
+ * during the call. */
 typedef void (*r307_trace_fn)(void *ctx, const r307_rule_t *rule,
                               r307_step_t step, const char *detail);
 

@@ -13,21 +13,50 @@
 
 typedef r307_walk_list_t list_t;
 
-/* What is looked for. */
-typedef struct wanted_t {
-    r307_walk_t *walk;
-    apr_pool_t *pool;
-    const char *host;           /* of the request; NULL: keys have none */
-    const char *uri;            /* without doubled slashes */
-} wanted_t;
+/* The host of a key, with "*." before a wildcard's; NULL for none. */
+typedef struct name_t {
+    const char *s;
+    apr_size_t len;
+} name_t;
 
-/* Is the record's key the first `end` bytes of uri? Its path may have a
- * final slash, and go on where keys are cut. */
-static inline int has_path(const r307_record_t *rec, const char *uri,
-                           apr_size_t end, apr_uint32_t depth)
+/* ---- one key ---- */
+
+/* Keys are short. A call of memcmp() would cost as much again, since then
+ * everything around it has to be saved. */
+static inline __attribute__((always_inline))
+int same_bytes(const char *a, const char *b, apr_size_t n)
+{
+    apr_size_t i;
+
+    if (n < 8) {
+        for (i = 0; i < n; i++) {
+            if (a[i] != b[i]) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+    for (i = 0; i < n - 8; i += 8) {
+        if (r307_hash_word(a + i) != r307_hash_word(b + i)) {
+            return 0;
+        }
+    }
+    return r307_hash_word(a + n - 8) == r307_hash_word(b + n - 8);
+}
+
+/* Is the record's key that host and the first `end` bytes of uri? Its path
+ * may have a final slash, and go on where keys are cut. */
+static inline __attribute__((always_inline))
+int is_key(const r307_record_t *rec, const name_t *host, const char *uri,
+           apr_size_t end, unsigned depth)
 {
     const char *path = r307_record_path(rec);
 
+    if (rec->host_len != (host ? host->len : 0)
+        || (host && !same_bytes(r307_record_host(rec), host->s,
+                                host->len))) {
+        return 0;
+    }
     if (rec->path_len != end) {
         if (depth == 0) {
             return rec->path_len <= 1;
@@ -37,47 +66,80 @@ static inline int has_path(const r307_record_t *rec, const char *uri,
             return 0;
         }
     }
-    return memcmp(path, uri, end) == 0;
+    return same_bytes(path, uri, end);
 }
 
-/* The first record of the key that is name, "" for no host, and the first
- * `end` bytes of uri; hash: its own. */
-static inline __attribute__((always_inline))
-const r307_record_t *find(const r307_index_t *index, apr_uint64_t hash,
-                          const char *name, apr_size_t name_len,
-                          const char *uri, apr_size_t end,
-                          apr_uint32_t depth)
+/* NULL when it has been twice around: a damaged file without an empty slot. */
+static inline const r307_slot_t *next_slot(const r307_index_t *index,
+                                           const r307_slot_t *slot, int *laps)
 {
-    const r307_slot_t *slot =
-        index->slots + r307_hash_slot(hash, index->info.slot_count);
-    apr_uint32_t tag = (apr_uint32_t)(hash >> 32);
-    int wrapped = 0;
+    if (++slot < index->slots + index->info.slot_count) {
+        return slot;
+    }
+    return ++*laps < 2 ? index->slots : NULL;
+}
 
-    while (slot->ref) {
-        if (slot->tag == tag) {
-            const r307_record_t *rec = r307_index_record(index, slot->ref);
-            if (rec && rec->host_len == name_len
-                && (!name_len || memcmp(r307_record_host(rec), name,
-                                        name_len) == 0)
-                && has_path(rec, uri, end, depth)) {
-                return rec;
-            }
-        }
-        /* Twice around: a damaged file without an empty slot. */
-        if (++slot == index->slots + index->info.slot_count) {
-            if (wrapped++) {
-                break;
-            }
-            slot = index->slots;
+/* The first record of a key, behind a slot that has the key's tag. */
+static const r307_record_t * __attribute__((noinline)) compare_others(
+    const r307_index_t *index, const char *uri, apr_size_t end,
+    unsigned depth, const name_t *host, const r307_slot_t *slot)
+{
+    apr_uint32_t tag = slot->tag;
+    int laps = 0;
+
+    while ((slot = next_slot(index, slot, &laps)) && slot->ref) {
+        const r307_record_t *rec = slot->tag != tag ? NULL
+            : r307_index_record(index, slot->ref);
+
+        if (rec && is_key(rec, host, uri, end, depth)) {
+            return rec;
         }
     }
     return NULL;
 }
 
-static void __attribute__((noinline)) make_room(const wanted_t *want)
+/* The same, from that slot on. Nearly always it is that one. */
+static const r307_record_t * __attribute__((noinline)) compare(
+    const r307_index_t *index, const char *uri, apr_size_t end,
+    unsigned depth, const name_t *host, const r307_slot_t *slot)
 {
-    r307_walk_t *walk = want->walk;
-    list_t *lists = apr_palloc(want->pool, 2 * (apr_size_t)walk->room
+    const r307_record_t *rec = r307_index_record(index, slot->ref);
+
+    return rec && is_key(rec, host, uri, end, depth) ? rec
+        : compare_others(index, uri, end, depth, host, slot);
+}
+
+/* The first record of a key, or NULL; hash: the key's, unmasked. Mostly there
+ * is none, and no tag that equals; then this calls nothing and needs no
+ * stack. */
+static const r307_record_t * __attribute__((noinline)) find(
+    const r307_index_t *index, const char *uri, apr_size_t end,
+    unsigned depth, const name_t *host, apr_uint64_t hash)
+{
+    const r307_slot_t *slot;
+    apr_uint32_t tag;
+    int laps = 0;
+
+    hash = r307_hash_cut(hash, index->info.hash_mask);
+    tag = (apr_uint32_t)(hash >> 32);
+    slot = index->slots + r307_hash_slot(hash, index->info.slot_count);
+    while (slot->ref) {
+        if (slot->tag == tag) {
+            return compare(index, uri, end, depth, host, slot);
+        }
+        slot = next_slot(index, slot, &laps);
+        if (!slot) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the keys of one boundary ---- */
+
+static void __attribute__((noinline)) make_room(r307_walk_t *walk)
+{
+    list_t *lists = apr_palloc(walk->pool, 2 * (apr_size_t)walk->room
                                * sizeof *lists);
 
     memcpy(lists, walk->lists, (apr_size_t)walk->room * sizeof *lists);
@@ -85,137 +147,80 @@ static void __attribute__((noinline)) make_room(const wanted_t *want)
     walk->room *= 2;
 }
 
-static inline void add_list(const wanted_t *want, const r307_record_t *rec,
+static inline void add_list(r307_walk_t *walk, const r307_record_t *rec,
                             apr_size_t end)
 {
-    r307_walk_t *walk = want->walk;
     list_t *list;
 
-    if (!rec) {
-        return;
+    if (walk->nlists == 0) {
+        walk->lists = walk->few;
+        walk->room = R307_WALK_LISTS;
     }
-    if (walk->nlists == walk->room) {
-        make_room(want);
+    else if (walk->nlists == walk->room) {
+        make_room(walk);
     }
     list = &walk->lists[walk->nlists++];
     list->first = list->next = rec;
     list->end = (apr_uint32_t)end;
 }
 
-/* name: as keys have it, with "*." for a wildcard. */
-static void probe_name(const wanted_t *want, apr_uint64_t path,
-                       apr_size_t end, apr_uint32_t depth, const char *name,
-                       apr_size_t len)
+static void probe_name(r307_walk_t *walk, const char *uri, apr_size_t end,
+                       unsigned depth, apr_uint64_t path, const name_t *host)
 {
-    const r307_index_t *index = want->walk->index;
-    apr_uint64_t hash = r307_hash_key(index->info.hash_mask, path,
-                                      r307_hash_host(name, len));
+    const r307_record_t *rec =
+        find(walk->index, uri, end, depth, host,
+             r307_hash_mix(path, r307_hash_host(host->s, host->len)));
 
-    add_list(want, find(index, hash, name, len, want->uri, end, depth), end);
+    if (rec) {
+        add_list(walk, rec, end);
+    }
 }
 
 /* "*.parent", shortest first, then the host itself: lists are read from the
  * last to the first. Out of line, to keep its buffer off everybody else's
  * stack. */
-static void __attribute__((noinline)) probe_hosts(const wanted_t *want,
-                                                  apr_uint64_t path,
+static void __attribute__((noinline)) probe_hosts(r307_walk_t *walk,
+                                                  const char *uri,
                                                   apr_size_t end,
-                                                  apr_uint32_t depth)
+                                                  unsigned depth,
+                                                  apr_uint64_t path)
 {
-    char name[260] = "*";
-    apr_size_t len = strlen(want->host), at;
+    char buffer[260] = "*";
+    const char *host = walk->host;
+    apr_size_t len = strlen(host), at;
+    name_t name = { host, len }, parent = { buffer, 0 };
 
-    if (len >= sizeof name - 1) {
+    if (len >= sizeof buffer - 1) {
         return;
     }
-    if (want->walk->index->info.flags & R307_INDEX_WILDCARDS) {
+    if (walk->index->info.flags & R307_INDEX_WILDCARDS) {
         for (at = len; at-- > 0;) {
-            if (want->host[at] == '.' && at + 1 < len) {
-                memcpy(name + 1, want->host + at, len - at);
-                probe_name(want, path, end, depth, name, len - at + 1);
+            if (host[at] == '.' && at + 1 < len) {
+                memcpy(buffer + 1, host + at, len - at);
+                parent.len = len - at + 1;
+                probe_name(walk, uri, end, depth, path, &parent);
             }
         }
     }
-    probe_name(want, path, end, depth, want->host, len);
+    probe_name(walk, uri, end, depth, path, &name);
 }
 
-/* The keys that end at this boundary; path: hash of what lies before it. */
-static void __attribute__((noinline)) probe(const wanted_t *want,
-                                            apr_uint64_t path, apr_size_t end,
-                                            apr_uint32_t depth)
+/* path: hash of what lies before the boundary. */
+static inline void probe(r307_walk_t *walk, const char *uri, apr_size_t end,
+           unsigned depth, apr_uint64_t path)
 {
-    const r307_index_t *index = want->walk->index;
-    apr_uint64_t hash = r307_hash_key(index->info.hash_mask, path, 0);
+    const r307_record_t *rec = find(walk->index, uri, end, depth, NULL,
+                                    r307_hash_mix(path, 0));
 
-    add_list(want, find(index, hash, "", 0, want->uri, end, depth), end);
-    if (want->host) {
-        probe_hosts(want, path, end, depth);
+    if (rec) {
+        add_list(walk, rec, end);
+    }
+    if (walk->index->info.flags & R307_INDEX_HOSTS && walk->host) {
+        probe_hosts(walk, uri, end, depth, path);
     }
 }
 
-/* ---- finding slashes ---- */
-
-/* Bit i: is p[i] a slash? n: 0 to 16 bytes. */
-static inline unsigned slash_bits(const char *p, apr_size_t n)
-{
-    unsigned bits = 0;
-
-    while (n-- > 0) {
-        bits = bits << 1 | (p[n] == '/');
-    }
-    return bits;
-}
-
-/* The same for the 16 bytes at p. */
-static inline unsigned slash_bits_16(const char *p)
-{
-#ifdef __SSE2__
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes,
-                                                      _mm_set1_epi8('/')));
-#else
-    return slash_bits(p, 16);
-#endif
-}
-
-/* The slashes of a path, one after the other. */
-typedef struct slashes_t {
-    const char *begin;          /* of the path */
-    const char *end;
-    const char *at;             /* 16 bytes that are being looked at */
-    apr_uint64_t bits;          /* slashes in them that are still to come */
-} slashes_t;
-
-static inline unsigned look(const slashes_t *s)
-{
-    apr_size_t n = (apr_size_t)(s->end - s->at);
-
-    if (n >= 16) {
-        return slash_bits_16(s->at);
-    }
-    return s->end - s->begin >= 16
-        ? slash_bits_16(s->end - 16) >> (16 - n) : slash_bits(s->at, n);
-}
-
-/* The next one, or the path's end. */
-static inline const char *next_slash(slashes_t *s)
-{
-    const char *slash;
-
-    while (!s->bits) {
-        s->at += 16;
-        if (s->at >= s->end) {
-            return s->end;
-        }
-        s->bits = look(s);
-    }
-    slash = s->at + (apr_size_t)__builtin_ctzll(s->bits);
-    s->bits &= s->bits - 1;
-    return slash;
-}
-
-/* ---- probing ---- */
+/* ---- the boundaries of a path ---- */
 
 /* A path's hash so far: of its whole words up to `at`. */
 typedef struct hasher_t {
@@ -227,96 +232,152 @@ typedef struct hasher_t {
 /* The hash of what lies before end. */
 static inline apr_uint64_t hash_to(hasher_t *h, const char *end)
 {
-    apr_size_t n;
-    apr_uint64_t last;
+    apr_size_t n = (apr_size_t)(end - h->at), words;
 
-    for (; end - h->at >= 8; h->at += 8) {
+    for (words = n / 8; words > 0; words--, h->at += 8) {
         h->hash = r307_hash_mix(h->hash, r307_hash_word(h->at));
     }
-    n = (apr_size_t)(end - h->at);
-    /* mostly there are enough bytes before to load a whole word */
-    last = n > 0 && end - h->uri >= 8
-        ? r307_hash_word(end - 8) >> (64 - 8 * n)
-        : r307_hash_short_word(h->at, n);
-    return r307_hash_mix(h->hash, last);
+    n %= 8;
+    /* mostly there are enough bytes before to load a whole word; n can be 0,
+     * and a shift by 64 is none */
+    return r307_hash_mix(h->hash, end - h->uri >= 8
+                         ? r307_hash_word(end - 8) >> (56 - 8 * n) >> 8
+                         : r307_hash_short_word(h->at, n));
 }
 
-/*
- * Probe at every boundary of segments where keys end. Returns 0, with
+/* Probe at every boundary where keys end, but for the root. Returns 0, with
  * whatever was found until then, when there are slashes in a row: then keys
- * do not compare byte by byte.
- */
-static inline int probe_path(const wanted_t *want, const char *uri,
-                             apr_size_t len)
+ * do not compare byte by byte. */
+static int __attribute__((noinline)) probe_any(r307_walk_t *walk,
+                                               const char *uri,
+                                               apr_size_t len)
 {
-    const char *p = uri + 1, *end = uri + len, *slash;
-    slashes_t slashes = { uri, end, p, 0 };
-    /* Bit 0: do any keys end here? Shifted by one with each segment; when it
-     * is 0 no deeper keys are left. */
-    apr_uint64_t depths = want->walk->index->info.depths;
+    apr_uint64_t depths = walk->index->info.depths;
+    const char *p = uri + 1, *end = uri + len;
     hasher_t h = { uri, p, R307_HASH_SEED };
-    apr_uint32_t depth = 0;
+    unsigned depth;
 
-    if (depths & 1) {
-        probe(want, h.hash, 1, 0);
-    }
-    slashes.bits = look(&slashes);
-    while ((depths >>= 1) != 0 && p < end) {
-        slash = next_slash(&slashes);
+    for (depth = 1; depths >> depth && p < end; depth++) {
+        const char *slash = memchr(p, '/', (apr_size_t)(end - p));
+
+        slash = slash ? slash : end;
         if (slash == p) {
             return 0;
         }
-        depth++;
-        if (depths & 1) {
-            probe(want, hash_to(&h, slash), (apr_size_t)(slash - uri),
-                  depth);
+        if (depths >> depth & 1) {
+            probe(walk, uri, (apr_size_t)(slash - uri), depth,
+                  hash_to(&h, slash));
         }
         p = slash + 1;
     }
     return 1;
 }
 
-/* The same for the path with each run of slashes as one. */
-static void __attribute__((noinline)) probe_doubled(wanted_t *want,
-                                                    const char *uri,
-                                                    apr_size_t len)
+#ifdef __SSE2__
+
+/* Bit i: is p[i] a slash? For the 16 bytes at p. */
+static inline apr_uint64_t slashes_16(const char *p)
 {
-    char *single = apr_palloc(want->pool, len);
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes,
+                                                      _mm_set1_epi8('/')));
+}
+
+/* The same for n bytes, 16 to 63. Of the last 16 some are looked at twice. */
+static inline apr_uint64_t slashes(const char *p, apr_size_t n)
+{
+    apr_uint64_t bits = slashes_16(p + n - 16) << (n - 16);
+    apr_size_t at;
+
+    for (at = 0; at < n - 16; at += 16) {
+        bits |= slashes_16(p + at) << at;
+    }
+    return bits;
+}
+
+/* As probe_any(), for a path of usual length: all of its slashes are the bits
+ * of one word. */
+static inline __attribute__((always_inline))
+int probe_usual(r307_walk_t *walk, const char *uri, apr_size_t len)
+{
+    const char *p = uri + 1;
+    hasher_t h = { uri, p, R307_HASH_SEED };
+    apr_uint64_t bits = slashes(p, len - 1);
+    apr_uint64_t depths = walk->index->info.depths & ~(apr_uint64_t)1;
+    unsigned depth = 1, next;
+
+    if (bits & (bits << 1 | 1)) {
+        return 0;
+    }
+    if (uri[len - 1] != '/') {
+        bits |= (apr_uint64_t)1 << (len - 1);   /* the end is one as well */
+    }
+    for (; depths; depths &= depths - 1) {
+        const char *slash;
+
+        next = (unsigned)__builtin_ctzll(depths);
+        for (; depth < next; depth++) {
+            bits &= bits - 1;
+        }
+        if (!bits) {
+            break;
+        }
+        slash = p + __builtin_ctzll(bits);
+        probe(walk, uri, (apr_size_t)(slash - uri), depth,
+              hash_to(&h, slash));
+    }
+    return 1;
+}
+
+#endif
+
+static inline int probe_path(r307_walk_t *walk, const char *uri,
+                             apr_size_t len)
+{
+#ifdef __SSE2__
+    if (len >= 17 && len <= 64) {
+        return probe_usual(walk, uri, len);
+    }
+#endif
+    return probe_any(walk, uri, len);
+}
+
+/* The same for the path with each run of slashes as one. */
+static void __attribute__((noinline)) probe_doubled(r307_walk_t *walk)
+{
+    const char *uri = walk->uri;
+    char *single = apr_palloc(walk->pool, walk->uri_len);
     apr_size_t i, n = 0;
 
-    for (i = 0; i < len; i++) {
+    for (i = 0; i < walk->uri_len; i++) {
         if (uri[i] != '/' || n == 0 || single[n - 1] != '/') {
             single[n++] = uri[i];
         }
     }
-    want->uri = single;
-    want->walk->nlists = 0;
-    want->walk->doubled = 1;
-    probe_path(want, single, n);
+    walk->doubled = 1;
+    probe_any(walk, single, n);
 }
 
-int r307_walk_begin(r307_walk_t *walk, const r307_index_t *index,
-                    r307_order_t order, const char *host, const char *uri,
-                    apr_size_t uri_len, apr_pool_t *pool)
+int __attribute__((noinline)) r307_walk_begin(r307_walk_t *walk,
+                                              const r307_index_t *index)
 {
-    wanted_t want;
+    int roots;
 
-    want.walk = walk;
-    want.pool = pool;
-    want.host = index->info.flags & R307_INDEX_HOSTS ? host : NULL;
-    want.uri = uri;
     walk->index = index;
     walk->nlists = 0;
-    walk->lists = walk->few;
-    walk->room = R307_WALK_LISTS;
     walk->doubled = 0;
-    if (!probe_path(&want, uri, uri_len)) {
-        probe_doubled(&want, uri, uri_len);
+    if (index->info.depths & 1) {
+        probe(walk, walk->uri, 1, 0, R307_HASH_SEED);
+    }
+    roots = walk->nlists;
+    if (!probe_path(walk, walk->uri, walk->uri_len)) {
+        walk->nlists = roots;
+        probe_doubled(walk);
     }
     if (walk->nlists == 0) {
         return 0;
     }
-    walk->order = order;
     walk->at = walk->nlists - 1;
     walk->phase = 0;
     walk->last = 0;
@@ -430,8 +491,8 @@ static const r307_record_t *next_specific(r307_walk_t *walk)
     return NULL;
 }
 
-const r307_record_t *r307_walk_next(r307_walk_t *walk)
+const r307_record_t *r307_walk_next(r307_walk_t *walk, r307_order_t order)
 {
-    return walk->order == R307_ORDER_FIRST ? next_first(walk)
-                                           : next_specific(walk);
+    return order == R307_ORDER_FIRST ? next_first(walk)
+                                     : next_specific(walk);
 }

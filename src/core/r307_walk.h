@@ -22,10 +22,17 @@ typedef enum r307_order_t {
                                  * expressions; within each ascending */
 } r307_order_t;
 
-/* Stands on the stack; its members are private but for rest. */
+/* Stands on the stack. The first members are the caller's to fill, once for
+ * all indexes that a request is looked up in; the others are private but for
+ * rest. */
 typedef struct r307_walk_t {
+    const char *host;           /* lower case, no port, or NULL */
+    const char *uri;            /* decoded, begins with '/'; need not be
+                                 * terminated */
+    apr_size_t uri_len;
+    apr_pool_t *pool;
+
     const r307_index_t *index;
-    r307_order_t order;
     r307_walk_list_t *lists;    /* deepest last */
     int nlists;
     int room;                   /* of lists */
@@ -40,15 +47,11 @@ typedef struct r307_walk_t {
     r307_walk_list_t few[R307_WALK_LISTS];
 } r307_walk_t;
 
-/* host: lower case, no port, or NULL. uri: decoded, begins with '/'; need not
- * be terminated. Returns 0 when there are no candidates; then walk must not
- * be asked. */
-int r307_walk_begin(r307_walk_t *walk, const r307_index_t *index,
-                    r307_order_t order, const char *host, const char *uri,
-                    apr_size_t uri_len, apr_pool_t *pool);
+/* Returns 0 when there are no candidates; then walk must not be asked. */
+int r307_walk_begin(r307_walk_t *walk, const r307_index_t *index);
 
 /* The next candidate, NULL at the end. Candidates share the key's segments
  * with the request; whether they cover it is for the caller to test. */
-const r307_record_t *r307_walk_next(r307_walk_t *walk);
+const r307_record_t *r307_walk_next(r307_walk_t *walk, r307_order_t order);
 
 #endif

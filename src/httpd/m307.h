@@ -33,6 +33,19 @@ typedef enum m307_engine_t {
     M307_ENGINE_DRYRUN
 } m307_engine_t;
 
+typedef enum m307_upgrade_t {
+    M307_UPGRADE_OFF,
+    M307_UPGRADE_UNSAFE,        /* other methods than GET and HEAD */
+    M307_UPGRADE_ALL
+} m307_upgrade_t;
+
+/* Filters that change an answer when it is made, in the order in which they
+ * see it: each may work on what the one before has made of it. All stand
+ * behind mod_headers and before httpd's own that write header fields out.
+ * AP_FTYPE_CONTENT_SET + 2 sees the answer before it is upgraded. */
+#define M307_FTYPE_UPGRADE (AP_FTYPE_CONTENT_SET + 3)
+#define M307_FTYPE_CORS    (AP_FTYPE_CONTENT_SET + 4)
+
 /* Rules of one context, in both kinds of configuration. */
 typedef struct m307_rules_t {
     r307_ruleset_t *own;        /* NULL: none written here */
@@ -78,6 +91,8 @@ typedef struct m307_dir_conf_t {
     int engine;                 /* m307_engine_t, or M307_UNSET */
     int relative;               /* 0, 1, or M307_UNSET */
     int dryrun_header;          /* 0, 1, or M307_UNSET */
+    int upgrade;                /* m307_upgrade_t, or M307_UNSET */
+    struct m307_cors_t *cors;   /* NULL: Redirect307CORS is not written */
 } m307_dir_conf_t;
 
 /* m307_config.c: creation and merge */
@@ -98,7 +113,9 @@ r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
 struct m307_source_t;
 void m307_config_add_source(const cmd_parms *cmd, m307_rules_t *rules,
                             struct m307_source_t *source);
-/* Freeze all sets of the configuration. */
+/* All sets of the configuration but those of .htaccess; r307_ruleset_t *. */
+apr_array_header_t *m307_config_sets(apr_pool_t *pconf);
+/* Freeze all of them. */
 void m307_config_freeze(apr_pool_t *pconf);
 
 /* httpd reads .htaccess into the request's pool. */
@@ -125,6 +142,16 @@ const char *m307_judge_rule(apr_pool_t *pool, const m307_server_conf_t *conf,
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s);
 
+/* m307_dump.c: `httpd -t -D DUMP_REDIRECT307` */
+/* Keep what a rule was written as, if it will be wanted. */
+void m307_dump_note_rule(const cmd_parms *cmd, const r307_rule_spec_t *spec);
+/* test_config */
+void m307_dump_config(apr_pool_t *pconf, server_rec *s);
+
+/* m307_lint.c: check_config, when rules are frozen; says something in
+ * configtest only */
+void m307_lint_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
+
 /* m307_expr.c: httpd expressions for the core */
 /* r307_rule_env_t.compile_expr. ctx: M307_EXPR_* */
 #define M307_EXPR_FULL       NULL
@@ -143,24 +170,73 @@ typedef struct m307_request_t {
     request_rec *r;
     const m307_dir_conf_t *dir;
     const m307_server_conf_t *server;
-    int unseen;                 /* the answer depends on what no request
-                                 * field tells a cache */
     const char *vary;           /* request fields that conditions and
                                  * expressions have looked at, or NULL */
-    int level;                  /* of the log */
-    int has_self;               /* self is filled */
-    r307_self_t self;
+    int preflight;              /* a browser asks whether it may send
+                                 * core.method */
     m307_held_t *held;          /* versions of tables counted in; NULL:
                                  * none */
     m307_held_t first_held;     /* mostly one is enough */
+    int unseen;                 /* the answer depends on what no request
+                                 * field tells a cache */
+    int has_self;               /* self is filled */
+    r307_self_t self;
 } m307_request_t;
 
 /* The request as the client made it: not a subrequest, not one that the
  * server redirected to itself. */
 request_rec *m307_request_original(request_rec *r);
+/* Absolute-form has scheme and host before the path (RFC 9112 section
+ * 3.2.2). NULL: it is not that. */
+const char *m307_request_absolute_path(const char *url);
+
+/* The path of the request-target as it came, NULL when it has none. */
+static inline const char *m307_request_raw_path(const request_rec *r)
+{
+    const char *s = r->unparsed_uri;
+
+    return s && *s == '/' ? s : m307_request_absolute_path(s);
+}
+
+extern const r307_host_t m307_request_host;
+
+/* m307_cors.c: sets preflight and core.method of an OPTIONS request. */
+void m307_cors_look(m307_request_t *req);
+
 /* Fill req, which lives as long as r, but for dir and server, which are set
- * already. */
-void m307_request_init(m307_request_t *req, request_rec *r);
+ * already. In line: every request that rules exist for comes here. */
+static inline __attribute__((always_inline))
+void m307_request_init(m307_request_t *req, request_rec *r)
+{
+    r307_request_t *core = &req->core;
+
+    req->r = r;
+    req->vary = NULL;
+    req->held = NULL;
+    req->unseen = 0;
+    req->has_self = 0;
+    req->preflight = 0;
+    core->pool = r->pool;
+    core->path.uri = r->uri;
+    core->path.uri_len = strlen(r->uri);
+    core->path.raw = m307_request_raw_path(r);
+    core->path.state = R307_PATH_NEW;
+    core->query = r->args;
+    core->method = r->method;
+    core->host = r->hostname;
+    core->now = r->request_time;
+    core->allowed_hosts = req->server->allowed_hosts;
+    core->sites = req->server->sites;
+    core->site_fields = req->server->site_fields;
+    core->server = &m307_request_host;
+    core->ctx = req;
+    core->scratch.data = NULL;
+    core->asked = NULL;
+    if (r->method_number == M_OPTIONS) {
+        m307_cors_look(req);
+    }
+}
+
 /* The decision has been answered: give back what was held for it, but for
  * first_held. */
 void m307_request_done(m307_request_t *req);
@@ -179,6 +255,32 @@ void m307_request_add_vary(m307_request_t *req, const char *fields);
 void m307_caching_tell(m307_request_t *req, int passes);
 void m307_caching_register(void);
 
+/* Vary of the answer, with more fields, in one line in err_headers_out. more
+ * may be NULL. */
+void m307_caching_merge_vary(request_rec *r, const char *more);
+
+/* m307_filters.c: who sees the answers that others make. To be called by every
+ * directive that needs to; and when all have been read. */
+void m307_filters_need(const cmd_parms *cmd);
+void m307_filters_hook(apr_pool_t *pconf, const server_rec *s);
+
+/* m307_upgrade.c: other modules' 302 and 301. dir->upgrade is set when one of
+ * the insert functions is called. */
+const char *m307_upgrade_set(cmd_parms *cmd, void *dir, const char *word);
+void m307_upgrade_register(void);
+void m307_upgrade_insert(request_rec *r, const m307_dir_conf_t *dir);
+void m307_upgrade_insert_error(request_rec *r, const m307_dir_conf_t *dir);
+
+/* m307_cors.c: pages of other origins. Every redirect of ours is recognised
+ * by its note redirect307-target, every upgraded one by redirect307-upgraded;
+ * whoever makes one has nothing else to do. */
+const char *m307_cors_set(cmd_parms *cmd, void *dir, int argc,
+                          char *const argv[]);
+void m307_cors_register(void);
+void m307_cors_insert(request_rec *r, struct m307_cors_t *cors);
+/* m307_answer() of a preflight. Never a redirect. */
+int m307_cors_answer(m307_request_t *req, const r307_decision_t *decision);
+
 /* m307_geo.c: where the visitor is */
 const char *m307_geo_add_source(cmd_parms *cmd, void *dir, const char *word);
 const char *m307_geo_add_trusted(cmd_parms *cmd, void *dir, const char *word);
@@ -192,6 +294,24 @@ void m307_geo_facts(void *ctx, unsigned fields, int measured,
 const char *m307_geo_sticky(void *ctx, const r307_split_t *split,
                             apr_size_t *len);
 apr_uint32_t m307_geo_draw(void *ctx);
+
+/* m307_health.c: whether sites can be used */
+/* Keep a site that has while= or balancer= in mind for the check. */
+void m307_health_watch(const cmd_parms *cmd, r307_site_t *site);
+/* check_config: OK or an HTTP status, with messages logged. */
+int m307_health_check_all(apr_pool_t *pconf, apr_pool_t *ptemp);
+/* r307_host_t.site_down */
+const char *m307_health_site_down(void *ctx, const r307_site_t *site);
+
+/* m307_balancer.c: mod_proxy's balancers */
+/* The site's, when all directives have been read. NULL with a sentence in
+ * err: mod_proxy is not there, or no such balancer. */
+const struct m307_balancer_t *m307_balancer_find(const server_rec *s,
+                                                 const r307_site_t *site,
+                                                 r307_error_t *err);
+/* Has it a member that takes new clients? Reads shared memory, takes no
+ * lock. */
+int m307_balancer_is_usable(const struct m307_balancer_t *which);
 
 /* m307_database.c: databases of addresses */
 struct m307_database_t *m307_database_open(apr_pool_t *pconf,
@@ -225,6 +345,8 @@ void m307_hooks_settle(request_rec *r);
 /* r307_host_t.trace */
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);
+/* r307_host_t.thorough */
+int m307_hooks_traces(void *ctx);
 int m307_hooks_fixups(request_rec *r);
 
 #endif

@@ -101,7 +101,7 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
     request_rec *r = req->r;
     const char *name = lasting_name(req, d->rule);
 
-    if (req->level >= APLOG_DEBUG) {
+    if (APLOG_R_IS_LEVEL(r, APLOG_DEBUG)) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "R307-0401: rule %s sends %s %s to %s", name, r->method,
                       r->uri, d->location);

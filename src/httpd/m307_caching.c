@@ -86,9 +86,10 @@ static const char *whole(apr_pool_t *pool, const request_rec *r,
     return i ? all : NULL;
 }
 
-static void merge_vary(request_rec *r)
+void m307_caching_merge_vary(request_rec *r, const char *more)
 {
-    const char *vary = merge(r->pool, NULL, whole(r->pool, r, "Vary"));
+    const char *vary = merge(r->pool, merge(r->pool, NULL,
+                                            whole(r->pool, r, "Vary")), more);
 
     if (!vary) {
         return;
@@ -121,7 +122,7 @@ static void merge_private(request_rec *r)
 /* f->ctx: not NULL when the answer depends on what no field tells. */
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
-    merge_vary(f->r);
+    m307_caching_merge_vary(f->r, NULL);
     if (f->ctx) {
         merge_private(f->r);
     }

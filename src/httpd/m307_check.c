@@ -31,9 +31,14 @@ static int judge_all(const m307_server_conf_t *conf, apr_pool_t *ptemp,
 int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s)
 {
+    server_rec *main_server = s;
     int result = m307_geo_check_all(pconf, ptemp, s);
 
     (void)plog;
+    if (m307_health_check_all(pconf, ptemp) != OK) {
+        result = HTTP_INTERNAL_SERVER_ERROR;
+    }
+    m307_filters_hook(pconf, s);
     if (m307_table_open_all(pconf, ptemp, s) != OK) {
         result = HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -46,5 +51,6 @@ int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         }
     }
     m307_config_freeze(pconf);
+    m307_lint_config(pconf, ptemp, main_server);
     return result;
 }

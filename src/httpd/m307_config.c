@@ -56,15 +56,14 @@ int m307_config_regex_flags(int jit)
     return flags;
 }
 
-/* Sets to be frozen; r307_ruleset_t *. */
-static apr_array_header_t *all_sets(apr_pool_t *pconf)
+apr_array_header_t *m307_config_sets(apr_pool_t *pconf)
 {
     return m307_config_list(pconf, "mod_redirect307:sets");
 }
 
 void m307_config_freeze(apr_pool_t *pconf)
 {
-    const apr_array_header_t *sets = all_sets(pconf);
+    const apr_array_header_t *sets = m307_config_sets(pconf);
     int i;
 
     for (i = 0; i < sets->nelts; i++) {
@@ -89,7 +88,7 @@ r307_ruleset_t *m307_config_own_set(const cmd_parms *cmd,
         rules->last = link;
     }
     if (!m307_config_in_htaccess(cmd)) {
-        APR_ARRAY_PUSH(all_sets(cmd->server->process->pconf),
+        APR_ARRAY_PUSH(m307_config_sets(cmd->server->process->pconf),
                        r307_ruleset_t *) = rules->own;
     }
     return rules->own;
@@ -139,6 +138,7 @@ static m307_rules_t *merge_onerror(apr_pool_t *pool, m307_rules_t *base,
 #define DIR_SETTINGS(SETTING) \
     SETTING(engine) \
     SETTING(relative) \
+    SETTING(upgrade) \
     SETTING(dryrun_header)
 #define SERVER_SETTINGS(SETTING) \
     SETTING(drain) \
@@ -224,6 +224,7 @@ void *m307_config_merge_dir(apr_pool_t *pool, void *basev, void *overv)
     m307_dir_conf_t *conf = apr_palloc(pool, sizeof *conf);
 
     DIR_SETTINGS(MERGE_SETTING)
+    conf->cors = over->cors ? over->cors : base->cors;
     merge_rules(pool, &conf->rules, &base->rules, &over->rules);
     conf->onerror = merge_onerror(pool, base->onerror, over->onerror,
                                   over->rules.cut);

@@ -53,6 +53,9 @@ const char *m307_directives_add_rule(cmd_parms *cmd, m307_rules_t *rules,
         }
     }
     r307_ruleset_add(m307_config_own_set(cmd, rules), rule);
+    if (!htaccess && !spec->statuses) {
+        m307_dump_note_rule(cmd, spec);
+    }
     return NULL;
 }
 
@@ -315,9 +318,15 @@ const command_rec m307_directives[] = {
                     RSRC_CONF, "addresses of the peers whose geo headers are "
                     "believed, or all"),
     AP_INIT_TAKE_ARGV("Redirect307Site", m307_geo_add_site, NULL, RSRC_CONF,
-                      "name URL [at=lat,lon] [serves=selector,...] [local]"),
+                      "name URL [at=lat,lon] [serves=selector,...] "
+                      "[while=expr] [balancer=name] [local]"),
     AP_INIT_FLAG("Redirect307Relative", set_relative, NULL, OR_FILEINFO,
                  "On: send a target that is a path as it is"),
+    AP_INIT_TAKE1("Redirect307Upgrade", m307_upgrade_set, NULL, OR_FILEINFO,
+                  "Off, Unsafe or All: whose 302 and 301 become 307 and "
+                  "308"),
+    AP_INIT_TAKE_ARGV("Redirect307CORS", m307_cors_set, NULL, OR_FILEINFO,
+                      "origin...|*|Off [max-age=seconds] [credentials]"),
     AP_INIT_FLAG("Redirect307Inherit", set_inherit, NULL, OR_FILEINFO,
                  "Off: rules of the enclosing context do not apply"),
     AP_INIT_TAKE1("Redirect307Drain", set_drain, NULL, RSRC_CONF,

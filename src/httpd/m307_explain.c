@@ -44,6 +44,12 @@ static void note_step(void *ctx, const r307_rule_t *rule, r307_step_t step,
                      detail ? detail : ""));
 }
 
+static int is_thorough(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
 static void note_would(void *ctx, const r307_decision_t *d)
 {
     const asking_t *a = ctx;
@@ -207,8 +213,8 @@ static void begin(asking_t *a, request_rec *q, m307_explained_t *out)
     a->host = *a->req.core.server;
     a->host.trace = note_step;
     a->host.would = note_would;
+    a->host.thorough = is_thorough;
     a->req.core.server = &a->host;
-    a->req.core.thorough = 1;
     a->out = out;
 }
 

@@ -37,6 +37,7 @@ static int eval(m307_request_t *req, const ap_expr_info_t *info,
     request_rec *r = req->r;
     ap_regmatch_t groups[AP_MAX_REG_MATCH];
     const char *err = NULL, *vary = NULL, *source = NULL;
+    const char *method = r->method;
     ap_expr_eval_ctx_t ctx;
     int i, rc;
 
@@ -60,7 +61,9 @@ static int eval(m307_request_t *req, const ap_expr_info_t *info,
     ctx.re_source = &source;
     ctx.vary_this = &vary;
     ctx.result_string = string;
+    r->method = req->core.method;   /* not that of a preflight */
     rc = ap_expr_exec_ctx(&ctx);
+    r->method = method;
     m307_request_add_vary(req, vary);
     return rc;
 }

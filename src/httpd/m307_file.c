@@ -10,6 +10,8 @@
  */
 #include "httpd/m307_table.h"
 
+#include "core/r307_hash.h"
+
 #include "apr_hash.h"
 #include "apr_strings.h"
 #include "apr_thread_mutex.h"
@@ -21,26 +23,25 @@
 #define CACHE_MAX 256
 
 /* What one context may use, another may be refused: nothing is kept for two
- * that differ in what they may do. The key is these, the directory and the
- * path. */
-typedef struct rights_t {
+ * that differ in what they may do. So this is what a file is found by. No
+ * padding: it is compared as bytes. */
+typedef struct file_key_t {
     const void *allowed_hosts;
     const void *sites;
     apr_size_t size_max;
+    apr_size_t outside;         /* it may lie outside of its directory */
+    apr_size_t restricted;      /* it is named in .htaccess */
     apr_size_t dir_len;
-    apr_size_t outside;
-    apr_size_t restricted;
-} rights_t;
-
-typedef struct file_key_t {
-    const char *bytes;
-    apr_ssize_t len;
+    apr_size_t apart;           /* the path does not begin with that */
+    char text[];                /* directory and path, or only the path that
+                                 * begins with the directory */
 } file_key_t;
 
 typedef struct entry_t {
     apr_pool_t *pool;           /* for key; cleared with it */
     apr_pool_t *error_pool;     /* for error */
-    file_key_t key;
+    const file_key_t *key;
+    apr_ssize_t key_len;
     r307_table_source_t source; /* what versions.current was made from, or
                                  * what was refused last */
     m307_versions_t versions;
@@ -51,7 +52,7 @@ typedef struct entry_t {
 
 typedef struct cache_t {
     apr_pool_t *pool;
-    apr_hash_t *entries;        /* key -> entry_t; see key_of() */
+    apr_hash_t *entries;        /* file_key_t -> entry_t */
     entry_t *unused;            /* structs are used again, never freed */
     apr_thread_mutex_t *mutex;
 } cache_t;
@@ -60,10 +61,12 @@ static cache_t cache;
 
 typedef struct rulefile_t {
     m307_source_t source;
-    r307_table_spec_t spec;
+    r307_table_spec_t spec;     /* its path is in key */
     const char *dir;            /* what the file may not leave */
-    int outside;                /* it may after all */
-    /* in the server's configuration: */
+    file_key_t *key;
+    apr_ssize_t key_len;
+    /* In the server's configuration, where any of its virtual hosts may come
+     * by; NULL in .htaccess: */
     server_rec *server;
     const char *config_file;
     int config_line;
@@ -73,12 +76,36 @@ typedef struct rulefile_t {
 static void set_limits(rulefile_t *file, const server_rec *s)
 {
     const m307_server_conf_t *conf = m307_config_server(s);
+    file_key_t *key = file->key;
 
-    file->spec.size_max = conf->file_max == M307_UNSET
+    file->spec.size_max = key->size_max = conf->file_max == M307_UNSET
         ? M307_FILE_MAX_DEFAULT : (apr_size_t)conf->file_max;
     file->spec.allowed_hosts = conf->allowed_hosts;
     file->spec.sites = conf->sites;
-    file->outside = conf->file_outside == 1;
+    key->allowed_hosts = conf->allowed_hosts;
+    key->sites = conf->sites;
+    key->outside = conf->file_outside == 1;
+}
+
+/* As that server sees it. */
+static rulefile_t * __attribute__((noinline)) limited(
+    const rulefile_t *file, const server_rec *s, apr_pool_t *pool)
+{
+    rulefile_t *copy = apr_pmemdup(pool, file, sizeof *file);
+
+    copy->key = apr_pmemdup(pool, file->key, (apr_size_t)file->key_len);
+    set_limits(copy, s);
+    return copy;
+}
+
+/* APR's own goes byte by byte, and a request in a directory with a rule file
+ * hashes two paths. */
+static unsigned int hash_key(const char *key, apr_ssize_t *len)
+{
+    apr_uint64_t hash = r307_hash_bytes(R307_HASH_SEED, key,
+                                        (apr_size_t)*len);
+
+    return (unsigned int)(hash ^ hash >> 32);
 }
 
 void m307_file_child_init(apr_pool_t *pchild, server_rec *s)
@@ -94,27 +121,10 @@ void m307_file_child_init(apr_pool_t *pchild, server_rec *s)
            == APR_SUCCESS) {
         apr_allocator_owner_set(allocator, cache.pool);
         apr_pool_tag(cache.pool, "redirect307_files");
-        cache.entries = apr_hash_make(cache.pool);
+        cache.entries = apr_hash_make_custom(cache.pool, hash_key);
         apr_thread_mutex_create(&cache.mutex, APR_THREAD_MUTEX_DEFAULT,
                                 cache.pool);
     }
-}
-
-static file_key_t key_of(const rulefile_t *file, apr_pool_t *pool)
-{
-    rights_t rights = { file->spec.allowed_hosts, file->spec.sites,
-                        file->spec.size_max, strlen(file->dir),
-                        (apr_size_t)file->outside, file->spec.ctx != NULL };
-    apr_size_t path = strlen(file->spec.path);
-    file_key_t key;
-    char *to;
-
-    key.len = (apr_ssize_t)(sizeof rights + rights.dir_len + path);
-    key.bytes = to = apr_palloc(pool, (apr_size_t)key.len);
-    memcpy(to, &rights, sizeof rights);
-    memcpy(to += sizeof rights, file->dir, rights.dir_len);
-    memcpy(to + rights.dir_len, file->spec.path, path);
-    return key;
 }
 
 /* ---- the cache; its mutex is held ---- */
@@ -136,7 +146,7 @@ static entry_t *oldest_entry(apr_pool_t *pool)
 
 static void evict(entry_t *entry)
 {
-    apr_hash_set(cache.entries, entry->key.bytes, entry->key.len, NULL);
+    apr_hash_set(cache.entries, entry->key, entry->key_len, NULL);
     m307_version_clear(&entry->versions);
     entry->error = NULL;
     apr_pool_clear(entry->pool);
@@ -145,13 +155,11 @@ static void evict(entry_t *entry)
     cache.unused = entry;
 }
 
-static entry_t *find_entry(file_key_t key, apr_pool_t *pool)
+static entry_t * __attribute__((noinline)) add_entry(const rulefile_t *file,
+                                                     apr_pool_t *pool)
 {
-    entry_t *entry = apr_hash_get(cache.entries, key.bytes, key.len);
+    entry_t *entry;
 
-    if (entry) {
-        return entry;
-    }
     if (apr_hash_count(cache.entries) >= CACHE_MAX) {
         evict(oldest_entry(pool));
     }
@@ -165,11 +173,18 @@ static entry_t *find_entry(file_key_t key, apr_pool_t *pool)
         apr_pool_create(&entry->pool, cache.pool);
         apr_pool_create(&entry->error_pool, cache.pool);
     }
-    entry->key.len = key.len;
-    entry->key.bytes = apr_pmemdup(entry->pool, key.bytes,
-                                   (apr_size_t)key.len);
-    apr_hash_set(cache.entries, entry->key.bytes, entry->key.len, entry);
+    entry->key_len = file->key_len;
+    entry->key = apr_pmemdup(entry->pool, file->key,
+                             (apr_size_t)file->key_len);
+    apr_hash_set(cache.entries, entry->key, entry->key_len, entry);
     return entry;
+}
+
+static entry_t *find_entry(const rulefile_t *file, apr_pool_t *pool)
+{
+    entry_t *entry = apr_hash_get(cache.entries, file->key, file->key_len);
+
+    return entry ? entry : add_entry(file, pool);
 }
 
 /* ---- reading a file ---- */
@@ -180,7 +195,7 @@ static const char *leaves_directory(const rulefile_t *file, apr_pool_t *pool)
     char real_dir[PATH_MAX], real_file[PATH_MAX];
     apr_size_t len;
 
-    if (file->outside || !realpath(file->dir, real_dir)
+    if (file->key->outside || !realpath(file->dir, real_dir)
         || !realpath(file->spec.path, real_file)) {
         return NULL;            /* what is missing is said by who opens it */
     }
@@ -255,19 +270,19 @@ static void look_at(const rulefile_t *file, apr_pool_t *pool,
 static apr_status_t acquire(m307_source_t *source, request_rec *r,
                             m307_version_t **version, const char **reason)
 {
-    rulefile_t file = *(rulefile_t *)source;
+    rulefile_t *file = (rulefile_t *)source;
     r307_table_source_t now;
-    file_key_t key;
     entry_t *entry;
 
-    set_limits(&file, r->server);
-    key = key_of(&file, r->pool);
-    look_at(&file, r->pool, &now);
+    if (file->server) {
+        file = limited(file, r->server, r->pool);
+    }
+    look_at(file, r->pool, &now);
     apr_thread_mutex_lock(cache.mutex);
-    entry = find_entry(key, r->pool);
+    entry = find_entry(file, r->pool);
     entry->used = r->request_time;
     if (memcmp(&entry->source, &now, sizeof now) != 0) {
-        refresh_entry(entry, &file, &now, r);
+        refresh_entry(entry, file, &now, r);
     }
     *version = m307_version_acquire(&entry->versions);
     if (!*version) {
@@ -291,17 +306,17 @@ int m307_file_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     int i, result = OK;
 
     for (i = 0; i < files->nelts; i++) {
-        rulefile_t file = *APR_ARRAY_IDX(files, i, rulefile_t *);
+        rulefile_t *file = APR_ARRAY_IDX(files, i, rulefile_t *);
         r307_error_t err = { ptemp, NULL };
         r307_table_t *table;
         apr_pool_t *pool;
 
         apr_pool_create(&pool, ptemp);
-        set_limits(&file, file.server);
-        if (parse_file(&file, pool, &table, &err) != APR_SUCCESS) {
+        file = limited(file, file->server, ptemp);
+        if (parse_file(file, pool, &table, &err) != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
-                         "R307-0644: %s:%d: %s", file.config_file,
-                         file.config_line, err.text);
+                         "R307-0644: %s:%d: %s", file->config_file,
+                         file->config_line, err.text);
             result = HTTP_INTERNAL_SERVER_ERROR;
         }
         apr_pool_destroy(pool);
@@ -309,25 +324,38 @@ int m307_file_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     return result;
 }
 
-static const char *full_path(const cmd_parms *cmd, const char *path,
-                             const char **full)
+/* Fills path and key. .htaccess files are read on every request, so a plain
+ * name is put behind the directory without more ado. */
+static const char *set_path(const cmd_parms *cmd, const char *path,
+                            rulefile_t *file)
 {
-    apr_size_t len = strlen(cmd->path);
+    apr_size_t dir_len = strlen(cmd->path), slash, len;
+    int apart = *path == '/' || strstr(path, "..");
+    file_key_t *key;
     char *merged;
 
-    /* A plain name needs no work, and .htaccess files are read on every
-     * request. */
-    if (*path != '/' && !strstr(path, "..")) {
-        *full = apr_pstrcat(cmd->pool, cmd->path,
-                            cmd->path[len - 1] == '/' ? "" : "/", path, NULL);
-        return NULL;
+    if (apart) {
+        if (apr_filepath_merge(&merged, cmd->path, path, 0, cmd->pool)
+            != APR_SUCCESS) {
+            return apr_psprintf(cmd->temp_pool, "R307-0642: Redirect307File "
+                                "'%s' is not a path", path);
+        }
+        path = merged;
     }
-    if (apr_filepath_merge(&merged, cmd->path, path, 0, cmd->pool)
-        != APR_SUCCESS) {
-        return apr_psprintf(cmd->temp_pool, "R307-0642: Redirect307File '%s' "
-                            "is not a path", path);
-    }
-    *full = merged;
+    slash = !apart && cmd->path[dir_len - 1] != '/';
+    len = strlen(path);
+    key = apr_palloc(cmd->pool, sizeof *key + dir_len + slash + len + 1);
+    memset(key, 0, sizeof *key);
+    key->restricted = file->spec.ctx != NULL;
+    key->dir_len = dir_len;
+    key->apart = (apr_size_t)apart;
+    memcpy(key->text, cmd->path, dir_len);
+    key->text[dir_len] = '/';
+    memcpy(key->text + dir_len + slash, path, len + 1);
+    file->dir = cmd->path;
+    file->spec.path = apart ? key->text + dir_len : key->text;
+    file->key = key;
+    file->key_len = (apr_ssize_t)(sizeof *key + dir_len + slash + len);
     return NULL;
 }
 
@@ -360,16 +388,17 @@ const char *m307_file_use(cmd_parms *cmd, m307_rules_t *rules,
                "Redirect307Table";
     }
     file = apr_pcalloc(cmd->pool, sizeof *file);
-    err = full_path(cmd, path, &file->spec.path);
+    file->spec.ctx = m307_config_in_htaccess(cmd) ? M307_EXPR_RESTRICTED
+                                                  : M307_EXPR_FULL;
+    err = set_path(cmd, path, file);
     if (err) {
         return err;
     }
     file->source.acquire = acquire;
-    file->dir = cmd->path;
     file->spec.regex_flags = m307_config_regex_flags(1);
     file->spec.compile_expr = m307_expr_compile;
     if (m307_config_in_htaccess(cmd)) {
-        file->spec.ctx = M307_EXPR_RESTRICTED;
+        set_limits(file, cmd->server);
     }
     else {
         file->server = cmd->server;

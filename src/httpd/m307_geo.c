@@ -88,12 +88,14 @@ const char *m307_geo_add_site(cmd_parms *cmd, void *dir, int argc,
                               char *const argv[])
 {
     m307_server_conf_t *conf = m307_config_server(cmd->server);
+    r307_rule_env_t env = { cmd->pool, 0, m307_expr_compile,
+                            M307_EXPR_FULL };
     r307_error_t err = { cmd->temp_pool, NULL };
     r307_site_t *site;
 
     (void)dir;
-    if (r307_site_parse(cmd->pool, argc, (const char *const *)argv, &site,
-                        &err) != APR_SUCCESS) {
+    if (r307_site_parse(&env, argc, (const char *const *)argv, &site, &err)
+        != APR_SUCCESS) {
         return err.text;
     }
     site->file = cmd->directive->filename;
@@ -101,6 +103,9 @@ const char *m307_geo_add_site(cmd_parms *cmd, void *dir, int argc,
     if (r307_site_find(conf->sites, site->name, strlen(site->name))) {
         return apr_psprintf(cmd->temp_pool, "R307-0322: there are two sites "
                             "'%s'; give one another name", site->name);
+    }
+    if (r307_site_is_watched(site)) {
+        m307_health_watch(cmd, site);
     }
     if (!conf->sites) {
         conf->sites = apr_array_make(cmd->pool, 4, sizeof site);

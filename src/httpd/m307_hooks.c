@@ -56,22 +56,38 @@ static inline int is_out_of_reach(request_rec *r, const m307_dir_conf_t *dir)
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail)
 {
+    request_rec *r = ((const m307_request_t *)ctx)->r;
+
+    if (step == R307_STEP_SELF) {
+        if (APLOG_R_IS_LEVEL(r, APLOG_INFO)) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          "R307-0407: rule %s does not apply: it would send "
+                          "%s %s to itself (%s)",
+                          r307_rule_label(r->pool, rule), r->method, r->uri,
+                          detail);
+        }
+    }
+    else if (!APLOG_R_IS_LEVEL(r, APLOG_TRACE1)) {
+        return;
+    }
+    else if (step == R307_STEP_SITE_DOWN) {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r,
+                      "R307-0441: rule %s passes over the site %s",
+                      r307_rule_name(r->pool, rule), detail);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r,
+                      "R307-0408: rule %s does not apply to %s %s: %s",
+                      r307_rule_name(r->pool, rule), r->method, r->uri,
+                      r307_step_text(step));
+    }
+}
+
+int m307_hooks_traces(void *ctx)
+{
     const m307_request_t *req = ctx;
 
-    if (step == R307_STEP_SELF && APLOG_R_IS_LEVEL(req->r, APLOG_INFO)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, req->r,
-                      "R307-0407: rule %s does not apply: it would send %s "
-                      "%s to itself (%s)",
-                      r307_rule_label(req->r->pool, rule), req->r->method,
-                      req->r->uri, detail);
-    }
-    else if (step != R307_STEP_SELF
-             && APLOG_R_IS_LEVEL(req->r, APLOG_TRACE1)) {
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, req->r,
-                      "R307-0408: rule %s does not apply to %s %s: %s",
-                      r307_rule_name(req->r->pool, rule), req->r->method,
-                      req->r->uri, r307_step_text(step));
-    }
+    return APLOG_R_IS_LEVEL(req->r, APLOG_TRACE1);
 }
 
 /* Returns what m307_answer() does. Most requests are no concern of any rule
@@ -82,7 +98,8 @@ static inline int answer_and_release(m307_request_t *req,
     int answer = DECLINED;
 
     if (decision->outcome != R307_NONE || req->vary || req->unseen) {
-        answer = m307_answer(req, decision);
+        answer = req->preflight ? m307_cors_answer(req, decision)
+                                : m307_answer(req, decision);
     }
     if (req->held) {
         m307_version_release(req->first_held.version);
@@ -108,20 +125,20 @@ void m307_hooks_settle(request_rec *r)
     remember(r, NULL, 1);
 }
 
-int m307_hooks_translate(request_rec *r)
+static int __attribute__((noinline)) ask_server(
+    request_rec *r, const m307_dir_conf_t *dir,
+    const m307_server_conf_t *conf, const r307_chain_t *server)
 {
     m307_request_t req;
-    const r307_chain_t *section, *server;
+    const r307_chain_t *section = dir->rules.chain;
     r307_decision_t decision;
     int answer;
 
-    req.dir = m307_config_dir(r);
-    req.server = m307_config_server(r->server);
-    section = req.dir->rules.chain;
-    server = req.dir->rules.cut ? NULL : req.server->rules.chain;
-    if ((!section && !server) || is_out_of_reach(r, req.dir)) {
+    if (is_out_of_reach(r, dir)) {
         return DECLINED;
     }
+    req.dir = dir;
+    req.server = conf;
     m307_request_init(&req, r);
     decision.outcome = R307_NONE;
     if (section) {
@@ -135,6 +152,17 @@ int m307_hooks_translate(request_rec *r)
         remember(r, section, answer == OK);
     }
     return answer == OK ? DECLINED : answer;
+}
+
+/* Costs servers and sections without rules next to nothing. */
+int m307_hooks_translate(request_rec *r)
+{
+    const m307_dir_conf_t *dir = m307_config_dir(r);
+    const m307_server_conf_t *conf = m307_config_server(r->server);
+    const r307_chain_t *server = dir->rules.cut ? NULL : conf->rules.chain;
+
+    return dir->rules.chain || server ? ask_server(r, dir, conf, server)
+                                      : DECLINED;
 }
 
 static int __attribute__((noinline)) ask_directories(request_rec *r,

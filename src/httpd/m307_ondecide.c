@@ -143,10 +143,14 @@ static void prepare(m307_onerror_t *state, request_rec *failed)
     }
     req->core.query = first->parsed_uri.query;
     req->core.method = method_of(failed);
+    if (strcmp(req->core.method, "OPTIONS") == 0) {
+        m307_cors_look(req);
+    }
     req->core.status = state->status;
 }
 
-/* Expressions see the request as the client made it. */
+/* Expressions see the request as the client made it, or as it will be made
+ * after a preflight. */
 static void ask(m307_onerror_t *state, const r307_chain_t *section,
                 const r307_chain_t *server)
 {
@@ -209,6 +213,16 @@ static int give_up(const m307_onerror_t *state)
     return 0;
 }
 
+/* A preflight is never redirected. Where it may be answered, what it is about
+ * will be redirected when it comes. */
+static int answer_preflight(m307_onerror_t *state)
+{
+    int status = m307_cors_answer(&state->req, &state->decision);
+
+    state->is_preflight = 1;
+    return status == HTTP_NO_CONTENT;
+}
+
 static int follows(m307_onerror_t *state, request_rec *r)
 {
     m307_request_t *req = &state->req;
@@ -220,6 +234,9 @@ static int follows(m307_onerror_t *state, request_rec *r)
     case R307_REDIRECT:
         if (is_second(state)) {
             return 0;
+        }
+        if (req->preflight) {
+            return answer_preflight(state);
         }
         return req->dir->engine == M307_ENGINE_DRYRUN ? dry_run(state, r) : 1;
     default:
@@ -253,7 +270,7 @@ int m307_onerror_decide(m307_onerror_t *state, request_rec *r)
     prepare(state, failed);
     ask(state, section, server);
     state->redirects = follows(state, r);
-    if (state->req.vary || state->req.unseen) {
+    if (!state->is_preflight && (state->req.vary || state->req.unseen)) {
         m307_caching_tell(&state->req, !state->redirects);
     }
     if (state->redirects) {

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * Owns when an answer is looked at for Redirect307OnError, and the directive.
- * Must not know how an answer is replaced. Called by httpd.
+ * Must not know how an answer is replaced. Called by filters, and by httpd.
  *
  * Answers come on two ways: a handler writes one, or httpd makes one for a
  * status (ap_die). Filters are set up afresh for the second, so there is a
@@ -14,7 +14,7 @@
 #include "apr_strings.h"
 #include "http_connection.h"
 
-static const char filter_name[] = "REDIRECT307_ONERROR";
+static ap_filter_rec_t *handle; /* set when the module is registered */
 
 /* ---- the directive ---- */
 
@@ -61,6 +61,7 @@ const char *m307_onerror_add(cmd_parms *cmd, void *dir, int argc,
         || (argc > 2 && !geo && !r307_options_is_option(argv[2]))) {
         return bad_words(cmd, argc, argv);
     }
+    m307_filters_need(cmd);
     memset(&spec, 0, sizeof spec);
     spec.kind = R307_RULE_ANY;
     spec.statuses = argv[0];
@@ -127,8 +128,7 @@ static apr_status_t look(ap_filter_t *f, apr_bucket_brigade *bb)
 
 /* ---- hooks ---- */
 
-/* Of an error page, the request that it is for. */
-static request_rec *failed_request(request_rec *r)
+request_rec *m307_onerror_failed(request_rec *r)
 {
     while (r->prev && r->prev->status >= R307_STATUS_MIN) {
         r = r->prev;
@@ -141,13 +141,13 @@ static m307_onerror_t *watch(request_rec *r, request_rec *failed)
     m307_onerror_t *state = apr_pcalloc(r->pool, sizeof *state);
 
     state->failed = failed;
-    ap_add_output_filter(filter_name, state, r, r->connection);
+    ap_add_output_filter_handle(handle, state, r, r->connection);
     return state;
 }
 
 void m307_onerror_insert(request_rec *r)
 {
-    request_rec *failed = r->prev ? failed_request(r) : r;
+    request_rec *failed = m307_onerror_failed(r);
     m307_onerror_t *state;
 
     if (r->main || !m307_onerror_configured(failed)) {
@@ -169,7 +169,7 @@ int m307_onerror_insert_error(request_rec *r)
     if (r->status < R307_STATUS_MIN && r->status != HTTP_MOVED_TEMPORARILY) {
         return 0;
     }
-    failed = failed_request(r);
+    failed = m307_onerror_failed(r);
     if (r->main || !m307_onerror_configured(failed)) {
         return 0;
     }
@@ -185,15 +185,8 @@ int m307_onerror_insert_error(request_rec *r)
     return m307_onerror_decide(state, r);
 }
 
-static void insert_error(request_rec *r)
-{
-    (void)m307_onerror_insert_error(r);
-}
-
 void m307_onerror_register(void)
 {
-    ap_register_output_filter(filter_name, look, NULL,
-                              M307_ONERROR_FILTER_TYPE);
-    ap_hook_insert_filter(m307_onerror_insert, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_insert_error_filter(insert_error, NULL, NULL, APR_HOOK_LAST);
+    handle = ap_register_output_filter("REDIRECT307_ONERROR", look, NULL,
+                                       M307_ONERROR_FILTER_TYPE);
 }

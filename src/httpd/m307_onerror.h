@@ -23,6 +23,7 @@ typedef struct m307_onerror_t {
     int asked;                  /* r->status that was decided about, or 0 */
     int status;                 /* the error behind it */
     int redirects;              /* decision is to be carried out */
+    int is_preflight;           /* ... and that is 204 */
     const char *location;       /* with the mark of the loop guard */
     int answered;               /* the answer is on its way: whatever else
                                  * comes is dropped */
@@ -32,6 +33,8 @@ typedef struct m307_onerror_t {
 
 /* m307_onerror.c: when */
 void m307_onerror_register(void);
+/* Of an error page, the request that it is for; else r. */
+request_rec *m307_onerror_failed(request_rec *r);
 /* insert_filter and insert_error_filter, before whatever else of ours changes
  * an answer. The second returns 1 when the answer will be replaced. */
 void m307_onerror_insert(request_rec *r);

@@ -44,10 +44,12 @@ static void set_headers(const m307_onerror_t *state, request_rec *r)
         apr_table_clear(r->headers_out);
     }
     strip(r->err_headers_out);
-    apr_table_setn(r->headers_out, "Location", state->location);
-    m307_answer_set_caching(&state->req, state->decision.rule,
-                            r->err_headers_out);
-    m307_loopguard_add_cookie(&state->req, r->err_headers_out);
+    if (!state->is_preflight) {
+        apr_table_setn(r->headers_out, "Location", state->location);
+        m307_answer_set_caching(&state->req, state->decision.rule,
+                                r->err_headers_out);
+        m307_loopguard_add_cookie(&state->req, r->err_headers_out);
+    }
     r->content_encoding = NULL;
     r->content_languages = NULL;
     r->clength = 0;
@@ -69,6 +71,13 @@ static void add_body(const request_rec *r, const char *location,
                        "<p>This request is to be repeated at "
                        "<a href=\"%s\">%s</a>.</p>\n</body></html>\n",
                        link, link);
+}
+
+/* What became of the preflight is in the log already. */
+static void tell_preflight(const m307_onerror_t *state, request_rec *r)
+{
+    apr_table_setn(r->notes, "redirect307-preflight",
+                   r307_rule_name(r->pool, state->decision.rule));
 }
 
 static void tell(const m307_onerror_t *state, request_rec *r)
@@ -107,11 +116,17 @@ apr_status_t m307_replace_answer(m307_onerror_t *state, ap_filter_t *f,
     state->answered = 1;
     apr_brigade_cleanup(bb);
     set_headers(state, r);
-    tell(state, r);
-    r->status = HTTP_TEMPORARY_REDIRECT;
+    r->status = HTTP_NO_CONTENT;
     r->status_line = NULL;
-    if (!r->header_only) {
-        add_body(r, state->location, bb);
+    if (state->is_preflight) {
+        tell_preflight(state, r);
+    }
+    else {
+        tell(state, r);
+        r->status = HTTP_TEMPORARY_REDIRECT;
+        if (!r->header_only) {
+            add_body(r, state->location, bb);
+        }
     }
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(
                                     r->connection->bucket_alloc));

@@ -9,20 +9,11 @@
 
 #include "apr_strings.h"
 
-/* The path of the request-target as it came, NULL when it has none.
- * Absolute-form has scheme and host before it (RFC 9112 section 3.2.2). */
-static const char *absolute_path(const char *url)
+const char *m307_request_absolute_path(const char *url)
 {
     const char *s = url ? strstr(url, "://") : NULL;
 
     return s ? s + 3 + strcspn(s + 3, "/?#") : NULL;
-}
-
-static inline const char *raw_path(const request_rec *r)
-{
-    const char *s = r->unparsed_uri;
-
-    return s && *s == '/' ? s : absolute_path(s);
 }
 
 request_rec *m307_request_original(request_rec *r)
@@ -108,7 +99,7 @@ static const r307_self_t *self(void *ctx)
     me->host = first->hostname;
     me->port = first->parsed_uri.port_str ? first->parsed_uri.port
                                           : ap_default_port(first);
-    me->path = raw_path(first);
+    me->path = m307_request_raw_path(first);
     if (!me->path || *me->path != '/') {
         me->path = "/";
     }
@@ -141,21 +132,48 @@ static apr_status_t __attribute__((noinline)) current_file(
     return rv;
 }
 
-/* r307_request_t.current */
+/* replaced: a version to be given back, or NULL */
+static apr_status_t __attribute__((noinline)) current_table(
+    m307_request_t *req, m307_table_t *table, m307_version_t *replaced,
+    const r307_ruleset_t **set)
+{
+    m307_version_t *version;
+
+    if (replaced) {
+        m307_version_release(replaced);
+    }
+    version = m307_table_acquire(table, req->r->server);
+    if (version) {
+        *set = hold(req, version);
+    }
+    return APR_SUCCESS;
+}
+
+/* r307_request_t.current. Most requests ask one table, and find its version
+ * of before; that much is done here, and needs no stack. */
 static apr_status_t current(void *ctx, void *changing,
                             const r307_ruleset_t **set, const char **reason)
 {
     m307_request_t *req = ctx;
     m307_source_t *source = changing;
+    m307_table_t *table = changing;
     m307_version_t *version;
 
     if (source->acquire) {
         return current_file(req, source, set, reason);
     }
-    version = m307_table_acquire((m307_table_t *)source, req->r->server);
-    if (version) {
-        *set = hold(req, version);
+    version = table->versions.current;
+    if (req->held || !version
+        || m307_refresh_generation(table) != table->generation) {
+        return current_table(req, table, NULL, set);
     }
+    if (!m307_version_enter(&table->versions, version)) {
+        return current_table(req, table, version, set);
+    }
+    req->first_held.version = version;
+    req->first_held.next = NULL;
+    req->held = &req->first_held;
+    *set = r307_table_rules(version->data);
     return APR_SUCCESS;
 }
 
@@ -176,36 +194,8 @@ void m307_request_add_vary(m307_request_t *req, const char *fields)
     }
 }
 
-void m307_request_init(m307_request_t *req, request_rec *r)
-{
-    static const r307_host_t server = {
-        self, base, m307_expr_eval_bool, m307_expr_eval_string, current,
-        m307_hooks_trace, m307_geo_facts, m307_geo_sticky, m307_geo_draw,
-        m307_dryrun_would
-    };
-    r307_request_t *core = &req->core;
-
-    req->r = r;
-    req->vary = NULL;
-    req->unseen = 0;
-    req->held = NULL;
-    req->has_self = 0;
-    core->pool = r->pool;
-    core->path.uri = r->uri;
-    core->path.uri_len = strlen(r->uri);
-    core->path.raw = raw_path(r);
-    core->path.state = R307_PATH_NEW;
-    core->query = r->args;
-    core->method = r->method;
-    core->host = r->hostname;
-    core->now = r->request_time;
-    core->allowed_hosts = req->server->allowed_hosts;
-    core->sites = req->server->sites;
-    core->site_fields = req->server->site_fields;
-    core->server = &server;
-    core->ctx = req;
-    req->level = ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX);
-    core->thorough = req->level >= APLOG_TRACE1;
-    core->scratch.data = NULL;
-    core->asked = NULL;
-}
+const r307_host_t m307_request_host = {
+    self, base, m307_expr_eval_bool, m307_expr_eval_string, current,
+    m307_hooks_trace, m307_geo_facts, m307_geo_sticky, m307_geo_draw,
+    m307_health_site_down, m307_hooks_traces, NULL, m307_dryrun_would
+};

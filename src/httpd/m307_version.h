@@ -44,6 +44,15 @@ static inline void m307_version_release(m307_version_t *version)
     }
 }
 
+/* Count in. 0: the version was replaced in this moment; release it and look
+ * again. */
+static inline int m307_version_enter(m307_versions_t *versions,
+                                     m307_version_t *version)
+{
+    __atomic_add_fetch(&version->refs, 1, __ATOMIC_SEQ_CST);
+    return version == versions->current;
+}
+
 /* The current version, or NULL. Any thread. */
 static inline m307_version_t *m307_version_acquire(m307_versions_t *versions)
 {
@@ -53,8 +62,7 @@ static inline m307_version_t *m307_version_acquire(m307_versions_t *versions)
         if (!version) {
             return NULL;
         }
-        __atomic_add_fetch(&version->refs, 1, __ATOMIC_SEQ_CST);
-        if (version == versions->current) {
+        if (m307_version_enter(versions, version)) {
             return version;
         }
         m307_version_release(version);

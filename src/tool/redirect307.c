@@ -12,8 +12,14 @@
 #include <unistd.h>
 
 const t307_command_t *const t307_commands[] = {
+    &t307_explain,
+    &t307_lint,
     &t307_compile,
+    &t307_import,
     &t307_verify,
+    &t307_export,
+    &t307_unused,
+    &t307_top,
     NULL
 };
 

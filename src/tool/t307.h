@@ -47,8 +47,14 @@ typedef struct t307_command_t {
 /* redirect307.c: every command there is, ended by one without a name. */
 extern const t307_command_t *const t307_commands[];
 
+extern const t307_command_t t307_explain;
+extern const t307_command_t t307_lint;
 extern const t307_command_t t307_compile;
+extern const t307_command_t t307_import;
 extern const t307_command_t t307_verify;
+extern const t307_command_t t307_export;
+extern const t307_command_t t307_unused;
+extern const t307_command_t t307_top;
 
 /* ---- t307_args.c ---- */
 

@@ -92,8 +92,18 @@ static void silent(void *arg, const char *fmt, ...)
 void t307_args_begin(t307_t *t, t307_args_t *args, int argc,
                      const char *const *argv)
 {
+    const char **words = apr_pmemdup(t->pool, argv, ((apr_size_t)argc + 1)
+                                     * sizeof *words);
+    int i;
+
     memset(args, 0, sizeof *args);
-    apr_getopt_init(&args->os, t->pool, argc, argv);
+    /* apr_getopt would take "-" for an option without a letter */
+    for (i = 1; i < argc; i++) {
+        if (strcmp(words[i], "-") == 0) {
+            words[i] = "/dev/stdin";
+        }
+    }
+    apr_getopt_init(&args->os, t->pool, argc, words);
     args->os->interleave = 1;
     args->os->errfn = silent;
 }

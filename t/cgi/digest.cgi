@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # digest.cgi says what arrived: method, path, query and type of the request,
-# length and SHA-256 of its body, and of each part when it is multipart.  One
-# "name: value" a line.  Run by the second server of t/80-end-to-end.t.
+# length and SHA-256 of its body, Authorization, and of each part when it is
+# multipart.  One "name: value" a line.  Run by the server of R307::Echo.
 use strict;
 use warnings;
 
@@ -27,6 +27,7 @@ my @lines = (
     'query: ' . env('QUERY_STRING'), 'protocol: ' . env('SERVER_PROTOCOL'),
     'type: ' . $type =~ s/;.*//r, "length: $length",
     'sha256: ' . $sha->hexdigest,
+    'authorization: ' . env('HTTP_AUTHORIZATION'),
 );
 
 if ($type =~ m{\Amultipart/form-data;.*?boundary="?([^";]+)}i) {

@@ -25,8 +25,9 @@ my $file = "$dir/stage$moduledir/mod_redirect307.so";
 ok(-f $file, 'puts the module in the module directory');
 is(sprintf('%o', (stat $file)[2] & 07777), '644', 'readable for all');
 ($status, $out) = run('sh', '-c', 'find "$1" -type f', 'sh', "$dir/stage");
-my ($tool, @others) = grep { $_ ne $file } sort split /\n/, $out;
+my ($tool, $manual, @others) = grep { $_ ne $file } sort split /\n/, $out;
 like($tool, qr{/bin/redirect307$}, 'puts the tool into a bin directory');
+like($manual, qr{/man/man1/redirect307\.1$}, 'and its manual page');
 is("@others", '', 'and nothing else anywhere');
 ($status, $out) = run($tool, '--help');
 is($status, 0, 'the installed tool runs') or diag $out;
@@ -35,7 +36,7 @@ is($status, 0, 'httpd loads the installed file') or diag $out;
 
 ($status, $out) = make('uninstall', "DESTDIR=$dir/stage");
 is($status, 0, 'make uninstall') or diag $out;
-ok(!-e $file && !-e $tool, 'takes them away');
+ok(!-e $file && !-e $tool && !-e $manual, 'takes them away');
 
 SKIP: {
     my $debian = slurp($apxs) =~ /a2enmod/;

@@ -11,7 +11,7 @@ sub object_of {
     my ($source) = @_;
     my ($dir, $name) = $source =~ m{^(.*)/([^/]+)\.c$};
     my @found = grep { -e } map { glob builddir() . "/$dir/${_}$name.o" }
-                    ('.libs/', '.libs/*-', '');
+                    ('.libs/', '.libs/*-', '', '*-');
     return @found == 1 ? $found[0] : undef;
 }
 
@@ -38,6 +38,12 @@ my @seen = map { grep { /^ap_/ } undefined_symbols($_) }
            grep { defined } map { object_of($_) }
            grep { /\.c$/ } sources('httpd');
 cmp_ok(scalar @seen, '>', 0, 'nm shows the ap_ symbols of the httpd side');
+
+# The module loads and runs in an httpd without mod_proxy.
+my @proxy = map { grep { /proxy/ } undefined_symbols($_) }
+            grep { defined } map { object_of($_) }
+            grep { /\.c$/ } sources('httpd');
+is("@proxy", '', 'the httpd side needs no symbol of mod_proxy');
 
 for my $source (sources('core'), sources('tool')) {
     my @bad = grep { m{^\s*#\s*include\s+[<"](?:httpd/|m307|httpd\.h|http_|ap_|util_)} }

@@ -6,6 +6,7 @@ use warnings;
 
 use Test::More;
 use IO::Socket::INET ();
+use JSON::PP ();
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 use Check qw(srcdir builddir build_env run tempdir slurp spew);
@@ -133,6 +134,7 @@ for my $signal (qw(TERM INT)) {
         my @commands = $out =~ /^\s+(curl .*)$/gm;
         is(scalar @commands, 3, 'it prints three commands');
         try_commands(@commands);
+        try_page();
 
         my ($status, undef, $err) = quickstart({});
         isnt($status, 0, 'a busy port is an error');
@@ -173,6 +175,49 @@ sub try_commands {
     like($answer[2], qr{^Cache-Control: max-age=60\r$}m, 'with its lifetime');
     my (undef, $page) = run('curl', '-s', "http://127.0.0.1:$port/");
     like($page, qr{<form method="post" action="/checkout}, 'the page is served');
+    my (undef, $head) = run('curl', '-sI', "http://127.0.0.1:$port/");
+    like($head, qr{^Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self';}m,
+         'and allows itself no more than it needs');
+    return;
+}
+
+# What a visitor with a browser sees, on a desk and on a phone.
+sub try_page {
+    my $modules = builddir() . '/browser';
+    my ($chromium) = grep { -x } map { "$_/chromium" } split /:/, $ENV{PATH};
+
+  SKIP: {
+        skip 'no driver for browsers: make browser-modules', 1
+            if !-d "$modules/node_modules/playwright-core";
+        ok($chromium, 'chromium is there') or return;
+        my ($status, $out) = run('timeout', 120, 'node',
+            srcdir() . '/t/browser/page.mjs', "http://127.0.0.1:$port/",
+            $modules, $chromium);
+        is($status, 0, 'a browser visits the page') or diag $out;
+        my @seen = map { JSON::PP::decode_json($_) } grep { /^\{/ }
+                   split /\n/, $out;
+        is(join(' ', map { $_->{window} } @seen), 'desk phone', 'in two windows');
+        seen_by_visitor($_) for @seen;
+    }
+    return;
+}
+
+sub seen_by_visitor {
+    my ($seen) = @_;
+    my $window = $seen->{window};
+
+    is_deeply($seen->{verdicts}, [
+        '307 Arrived as it was sent', '302 Arrived as a GET, empty',
+        '307 Arrived as it was sent', '302 Arrived as a GET, empty',
+        '307 Arrived as it was sent', '302 Did not arrive',
+    ], "$window: what a 307 keeps, and a 302 loses");
+    is($seen->{told}, '307: Arrived as it was sent. 302: Arrived as a GET, empty.',
+       "$window: also for those who can not see it");
+    like($seen->{arrived}, qr/^method: POST$/m, "$window: a form without script");
+    like($seen->{arrived}, qr/^body: name=Zo%C3%AB\+J%C3%BCrgens&card=/m,
+         "$window: with its fields");
+    ok(!$seen->{wide}, "$window: nothing stands out at the side");
+    is(join("\n", @{ $seen->{complaints} }), '', "$window: no complaints");
     return;
 }
 

@@ -61,14 +61,21 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                   const char *detail)
 {
     (void)ctx;
-    (void)detail;
     steps = apr_psprintf(tap_pool, "%s%s%s: %s", steps, *steps ? "; " : "",
                          r307_rule_name(tap_pool, rule),
-                         r307_step_text(step));
+                         step == R307_STEP_SITE_DOWN ? detail
+                                                     : r307_step_text(step));
+}
+
+static const char *site_down(void *ctx, const r307_site_t *site)
+{
+    (void)ctx;
+    return strcmp(site->balancer, "dead") == 0 ? "nobody is there" : NULL;
 }
 
 static const r307_host_t server = {
-    self, base, eval_bool, eval_string, NULL, trace, NULL, NULL, NULL
+    self, base, eval_bool, eval_string, NULL, trace, NULL, NULL, NULL,
+    site_down
 };
 
 static void add_rule(r307_ruleset_t *set, char *line)
@@ -256,6 +263,56 @@ static void test_trace(void)
        "rule that applies");
 }
 
+static const apr_array_header_t *two_sites(void)
+{
+    static r307_site_t sites[2];
+    static const char *const urls[] = { "http://near.example",
+                                        "http://far.example" };
+    static const r307_target_syntax_t literal = { NULL, NULL, NULL };
+    apr_array_header_t *list = apr_array_make(tap_pool, 2,
+                                              sizeof(const r307_site_t *));
+    r307_error_t err = { tap_pool, NULL };
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        r307_target_t *target;
+        r307_target_parse(tap_pool, urls[i], &literal, &target, &err);
+        sites[i].name = i ? "far" : "near";
+        sites[i].target = target;
+        APR_ARRAY_PUSH(list, const r307_site_t *) = &sites[i];
+    }
+    sites[0].balancer = "dead";
+    sites[1].balancer = "alive";
+    return list;
+}
+
+static void test_sites(void)
+{
+    static const struct {
+        const char *rules, *far, *want, *steps;
+    } table[] = {
+        { "/a site:nearest name=n", "alive", "http://far.example/a/b",
+          "n: near: nobody is there" },
+        { "/a site:near name=n", "alive", "http://near.example/a/b", "" },
+        { "/a site:nearest name=n\n/a http://1 name=o", "dead", "http://1/b",
+          "n: near: nobody is there; n: far: nobody is there; "
+          "n: none of its choices is for this visitor" }
+    };
+    unsigned i;
+
+    for (i = 0; i < TABLE(table); i++) {
+        r307_request_t req = request();
+        r307_chain_t chain = { rules(table[i].rules), NULL, NULL };
+        r307_decision_t d;
+
+        req.sites = two_sites();
+        APR_ARRAY_IDX(req.sites, 1, r307_site_t *)->balancer = table[i].far;
+        r307_decide(&req, &chain, &d);
+        is(outcome(&d), table[i].want, "%s", on_one_line(table[i].rules));
+        is(steps, table[i].steps, "... and who was passed over");
+    }
+}
+
 static void test_chain(void)
 {
     r307_chain_t a = { rules("/a http://1 methods=PUT"), NULL, NULL };
@@ -329,6 +386,7 @@ int main(void)
     tap_begin();
     test_rows();
     test_trace();
+    test_sites();
     test_chain();
     test_limits();
     test_cache();

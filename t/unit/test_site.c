@@ -2,11 +2,11 @@
 /* Sites: how they are written, and which one is nearest to a visitor. */
 #include "tap.h"
 
-#include "core/r307_site.h"
+#include "core/r307_rule.h"
 
 #include <math.h>
 
-#define WORDS_MAX 8
+#define WORDS_MAX 10
 #define SITES_MAX 8
 
 #define COUNTRY R307_FIELD_BIT(R307_FIELD_COUNTRY)
@@ -101,13 +101,36 @@ static const struct {
     { "fra https://h.example At=1,2", "R307-0755", "'At=1,2'" },
     { "fra https://h.example weight=3", "R307-0755", "'weight=3'" },
     { "fra https://h.example local local", "R307-0756", "'local'" },
+    { "fra https://h.example while=a while=b", "R307-0756", "'while='" },
+    { "fra https://h.example balancer=a balancer=a", "R307-0756",
+      "'balancer='" },
+    { "fra https://h.example while=", "R307-0780", "'while='" },
+    { "fra https://h.example while=bad", "R307-0780", "of syntax" },
+    { "fra https://h.example while", "R307-0755", "'while'" },
+    { "fra https://h.example balancer=", "R307-0781", "'balancer='" },
+    { "fra https://h.example balancer=balancer://", "R307-0781",
+      "'balancer=balancer://'" },
+    { "fra https://h.example balancer=balancer://api/", "R307-0781",
+      "'balancer=balancer://api/'" },
+    { "fra https://h.example balancer=http://api", "R307-0781",
+      "<Proxy balancer://NAME>" },
     { "fra https://h.example at=1,2 at=1,2", "R307-0756", "'at='" },
     { "fra https://h.example serves=DE local serves=AT", "R307-0756",
       "'serves='" }
 };
 
+/* The expression is its text; what says "bad" does not compile. */
+static const char *compile_expr(void *ctx, apr_pool_t *pool, const char *text,
+                                int is_string, const void **expr)
+{
+    (void)pool;
+    *expr = text;
+    return !is_string && !ctx && !strstr(text, "bad") ? NULL : "of syntax";
+}
+
 static r307_site_t *parse(const char *line, r307_error_t *err)
 {
+    r307_rule_env_t env = { tap_pool, 0, compile_expr, NULL };
     const char *words[WORDS_MAX];
     char *copy = apr_pstrdup(tap_pool, line), *state, *word;
     r307_site_t *site = NULL;
@@ -117,7 +140,7 @@ static r307_site_t *parse(const char *line, r307_error_t *err)
          word = apr_strtok(NULL, " ", &state)) {
         words[n++] = word;
     }
-    if (r307_site_parse(tap_pool, n, words, &site, err) != APR_SUCCESS) {
+    if (r307_site_parse(&env, n, words, &site, err) != APR_SUCCESS) {
         ok(!site, "no site when there is an error");
         return NULL;
     }
@@ -162,6 +185,58 @@ static void check_bad(void)
         ok(parse(bad[i].line, &err) == NULL, "a bad site, row %u", i);
         is_error(err.text, bad[i].id, bad[i].shown, "its sentence");
     }
+}
+
+/* ---- while= and balancer= ---- */
+
+static const struct {
+    const char *line, *while_text, *balancer;
+} watched[] = {
+    { "fra https://h.example", NULL, NULL },
+    { "fra https://h.example at=1,2 serves=DE local", NULL, NULL },
+    { "fra https://h.example while=-f'/run/x'", "-f'/run/x'", NULL },
+    { "fra https://h.example balancer=api-1.eu", NULL, "api-1.eu" },
+    { "fra https://h.example balancer=balancer://api", NULL, "api" },
+    { "fra https://h.example balancer=BALANCER://API", NULL, "API" },
+    { "fra https://h.example balancer=api while=balancer=x", "balancer=x",
+      "api" }
+};
+
+static void check_watched(void)
+{
+    unsigned i;
+
+    for (i = 0; i < TABLE(watched); i++) {
+        r307_error_t err = { tap_pool, NULL };
+        const r307_site_t *site = parse(watched[i].line, &err);
+
+        if (!ok(site != NULL, "%s", watched[i].line)) {
+            printf("# %s\n", err.text);
+            continue;
+        }
+        is(site->while_text, watched[i].while_text, "its while=");
+        is(site->balancer, watched[i].balancer, "its balancer=");
+        ok(site->while_expr == (const void *)site->while_text,
+           "compiled by the host");
+        ok(r307_site_is_watched(site)
+           == (watched[i].while_text || watched[i].balancer),
+           "watched only if it has one of them");
+    }
+}
+
+static void check_no_expressions(void)
+{
+    static const char *const words[] = { "fra", "https://h.example",
+                                         "while=a" };
+    r307_rule_env_t env = { tap_pool, 0, NULL, NULL };
+    r307_error_t err = { tap_pool, NULL };
+    r307_site_t *site;
+
+    ok(r307_site_parse(&env, 2, words, &site, &err) == APR_SUCCESS,
+       "a host without expressions has sites");
+    ok(r307_site_parse(&env, 3, words, &site, &err) == APR_EINVAL,
+       "but none with while=");
+    is_error(err.text, "R307-0780", "not known here", "and says so");
 }
 
 static void check_position(void)
@@ -299,6 +374,19 @@ static const struct {
     { none, "DE", 0, 0, 0, NULL, NULL, "no sites" }
 };
 
+static const char *const mixed[] = {
+    "fra https://fra.example at=50.11,8.68 while=up-fra",
+    "iad https://iad.example at=38.94,-77.45",
+    "sin https://sin.example at=1.35,103.99 balancer=up-sin",
+    "ams https://ams.example at=52.3,4.76 while=up-ams",
+    "any https://any.example while=up-any", NULL
+};
+static const char *const all_watched[] = {
+    "a https://a.example at=50,8 while=up-a",
+    "b https://b.example at=51,8 while=up-b serves=DE",
+    "c https://c.example while=up-c", NULL
+};
+
 static const apr_array_header_t *make(const char *const *lines)
 {
     apr_array_header_t *sites =
@@ -330,9 +418,63 @@ static void check_visitors(void)
         facts.latitude = visitors[i].latitude;
         facts.longitude = visitors[i].longitude;
         facts.language = visitors[i].language;
-        site = r307_site_nearest(make(visitors[i].sites), &facts);
+        site = r307_site_nearest(make(visitors[i].sites), &facts, NULL,
+                                 tap_pool);
         is(site ? site->name : NULL, visitors[i].want, "%s",
            visitors[i].name);
+    }
+}
+
+/* Visitors while some sites are down: who is taken, and who was asked, in
+ * order. */
+static const struct {
+    const char *const *sites;
+    const char *country, *down, *want, *asked, *name;
+} health[] = {
+    { mixed, "DE", "", "fra", "fra", "all are up: the nearest is asked only" },
+    { mixed, "DE", "fra", "ams", "fra ams", "the next is asked" },
+    { mixed, "DE", "fra ams", "iad", "fra ams",
+      "who has no condition is not asked" },
+    { mixed, "US", "fra ams sin any", "iad", "",
+      "the nearest has no condition" },
+    { mixed, "SG", "sin", "fra", "sin fra", "a balancer is asked for, too" },
+    { mixed, NULL, "fra", "iad", "fra", "by order: the second" },
+    { all_watched, "DE", "a", "b", "b", "nearer than the one that is down" },
+    { all_watched, "DE", "a b", "c", "b a c", "without a place: the last" },
+    { all_watched, "DE", "a b c", NULL, "b a c", "none is left" },
+    { all_watched, "FR", "a", "c", "a c", "who does not serve is not asked" },
+    { all_watched, NULL, "a b c", NULL, "a c", "none is left, by order" }
+};
+
+typedef struct census_t {
+    const char *down;
+    const char *asked;
+} census_t;
+
+static int is_up(void *ctx, const r307_site_t *site)
+{
+    census_t *census = ctx;
+
+    census->asked = apr_pstrcat(tap_pool, census->asked,
+                                *census->asked ? " " : "", site->name, NULL);
+    return !strstr(census->down, site->name);
+}
+
+static void check_health(void)
+{
+    unsigned i;
+
+    for (i = 0; i < TABLE(health); i++) {
+        r307_facts_t facts = { 0 };
+        census_t census = { health[i].down, "" };
+        r307_site_judge_t judge = { is_up, &census };
+        const r307_site_t *site;
+
+        facts.country = r307_country_find(health[i].country);
+        site = r307_site_nearest(make(health[i].sites), &facts, &judge,
+                                 tap_pool);
+        is(site ? site->name : NULL, health[i].want, "%s", health[i].name);
+        is(census.asked, health[i].asked, "asked in this order");
     }
 }
 
@@ -358,7 +500,8 @@ static void check_find(void)
        "by the whole name");
     ok(!r307_site_find(sites, "SIN", 3), "case matters");
     ok(!r307_site_find(NULL, "sin", 3) && !r307_site_fields(NULL)
-       && !r307_site_nearest(NULL, &facts), "no list of sites");
+       && !r307_site_nearest(NULL, &facts, NULL, tap_pool),
+       "no list of sites");
 }
 
 int main(void)
@@ -366,8 +509,11 @@ int main(void)
     tap_begin();
     check_good();
     check_bad();
+    check_watched();
+    check_no_expressions();
     check_position();
     check_visitors();
+    check_health();
     check_fields();
     check_find();
     return tap_end();

@@ -1,6 +1,6 @@
 # R307::Echo is the far end of a redirect: a second httpd whose CGI program
 # says what arrived (t/cgi/digest.cgi), and the clients that are sent there.
-# Called by t/80-end-to-end.t.  It knows nothing of rules.
+# Called by t/80-end-to-end.t and t/82-clients.t.  It knows nothing of rules.
 package R307::Echo;
 
 use strict;
@@ -29,10 +29,27 @@ sub server {
     ScriptSock "@ROOT@/run/cgid.sock"
 </IfModule>
 ScriptAlias "/echo" "@ROOT@/cgi/digest.cgi"
+CustomLog "@ROOT@/logs/arrived" "%m %U%q"
+<Location "/echo">
+    CGIPassAuth On
+</Location>
 EOC
     R307::Env::write_file($srv->root . '/cgi/digest.cgi', $program);
     chmod 0755, $srv->root . '/cgi/digest.cgi';
     return $srv;
+}
+
+# How often each "method URL" arrived.
+sub arrived {
+    my ($srv) = @_;
+    my %count;
+
+    open my $fh, '<', $srv->root . '/logs/arrived' or return {};
+    while (my $line = <$fh>) {
+        chomp $line;
+        $count{$line}++;
+    }
+    return \%count;
 }
 
 # "name: value" lines as a hash.

@@ -32,6 +32,11 @@ use Test::More ();
 use R307::Env ();
 use R307::Server ();
 
+# Called in place of the comparison with the table, when set: with the server,
+# the case's name, its row, what was asked (method, target, version, host,
+# headers) and the answer.
+our $on_answer;
+
 my %expected;           # ids that cases name: allowed by end_suite
 
 sub expected_ids { return map { $expected{$_} } sort keys %expected }
@@ -220,6 +225,9 @@ sub _case {
         Test::More::diag("no answer: $@");
         return;
     }
+    return $on_answer->($srv, $name, $row, { method => $method,
+        target => $target, version => $version, host => "$host:$port",
+        headers => \@headers }, $res) if $on_answer;
     my $want = $row->{status};
     my $loc  = $fill->($row->{location});
     $want .= " $loc" if length $loc;

@@ -21,7 +21,8 @@ use R307::Table ();
 
 our @EXPORT = qw(change wait_until one_process steady allow_overrides
                  source_texts write_sources children mappings descriptors
-                 compiled_file told answer everywhere settled walk_changes);
+                 compiled_file unfinished unfinished_re
+                 told answer everywhere settled walk_changes);
 
 # Seconds to wait for what takes one or two looks at the source.
 use constant PATIENCE => $ENV{R307_SLOW} ? 60 : 8;
@@ -225,6 +226,15 @@ sub compiled_file {
     my ($srv, $table) = @_;
     return $srv->root . "/run/redirect307/$table.table";
 }
+
+# Files beside a compiled one that are being written, or were left.
+sub unfinished {
+    my ($file) = @_;
+    return grep { -f && /\.new\.\d+\.\d+\z/ } glob "$file.new.*";
+}
+
+# A descriptor of such a file of table t.
+sub unfinished_re { return qr{/t\.table\.new\.\d+\.\d+\z} }
 
 # Log lines since the mark that are about tables: name => lines.
 sub table_lines {
