@@ -80,7 +80,8 @@ const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
                                      const r307_record_t *rec,
                                      apr_pool_t *pool)
 {
-    return set->make(set->ctx, rec, pool);
+    return set->make ? set->make(set->ctx, rec, pool)
+                     : r307_ruleset_at(set, (int)rec->options);
 }
 
 /* ---- freezing ---- */
@@ -316,8 +317,7 @@ static const r307_rule_t *next_rule(r307_search_t *search)
     if (!rec) {
         return NULL;
     }
-    return set->make ? set->make(set->ctx, rec, search->walk.pool)
-                     : r307_ruleset_at(set, (int)rec->options);
+    return r307_ruleset_rule(set, rec, search->walk.pool);
 }
 
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)
