@@ -7,7 +7,7 @@
  * that talks to httpd is in src/httpd. docs/design.md draws the whole.
  */
 #include "httpd/m307_onerror.h"
-#include "httpd/m307_table.h"
+#include "httpd/m307_status.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
@@ -23,8 +23,10 @@ static void register_hooks(apr_pool_t *pool)
     (void)pool;
     ap_hook_check_config(m307_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(m307_dump_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(m307_counters_setup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
+    m307_status_register();
     m307_onerror_register();
     m307_upgrade_register();
     m307_cors_register();

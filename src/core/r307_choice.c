@@ -44,6 +44,7 @@ static apr_status_t parse_one(apr_pool_t *pool, const char *word,
     if (rv == APR_SUCCESS) {
         out->selectors = selectors;
         out->target = target;
+        out->written = apr_pstrmemdup(pool, word, len);
     }
     return rv;
 }

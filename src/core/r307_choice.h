@@ -15,6 +15,7 @@ typedef struct r307_choice_t {
      * NULL. */
     const r307_country_t *only_country;
     const char *only_language;
+    const char *written;        /* the selectors */
 } r307_choice_t;
 
 /* Choices of one rule: more would be a table. */

@@ -321,6 +321,7 @@ static const r307_target_t * __attribute__((noinline)) consider_fully(
     if (match->target->kind == R307_TARGET_STOP
         || (match->site && match->site->local)) {
         end(out, R307_STOP, rule, NULL);
+        out->target = match->target;
         return NULL;
     }
     return match->site ? match->site->target : match->target;
@@ -351,6 +352,17 @@ static inline void consider(r307_request_t *req, r307_match_t *match,
         return;
     }
     out->rule = rule;
+    out->target = match->target;
+}
+
+/* Tell what a rule with `dryrun` would have done, and forget it. */
+static void __attribute__((noinline)) tell_and_forget(r307_request_t *req,
+                                                      r307_decision_t *out)
+{
+    if (req->server->would) {
+        req->server->would(req->ctx, out);
+    }
+    memset(out, 0, sizeof *out);
 }
 
 static inline __attribute__((always_inline))
@@ -361,18 +373,20 @@ void ask(r307_request_t *req,
     r307_match_t match;
     apr_status_t rv;
 
-    while ((rv = r307_search_next(search, &match)) == APR_SUCCESS) {
-        if (again && !(match.rule->when && match.rule->when->expr_text)) {
-            continue;
+    while ((rv = r307_search_next(search, &match)) != APR_NOTFOUND) {
+        if (rv != APR_SUCCESS) {
+            end(out, R307_REFUSED, match.rule, "the regular expression "
+                "reached its limit of backtracking on this path");
         }
-        consider(req, &match, out);
+        else if (!again || (match.rule->when && match.rule->when->expr_text)) {
+            consider(req, &match, out);
+        }
         if (out->outcome != R307_NONE) {
-            return;
+            if (!match.rule->dryrun) {
+                return;
+            }
+            tell_and_forget(req, out);
         }
-    }
-    if (rv == APR_ENOSPC) {
-        end(out, R307_REFUSED, match.rule, "the regular expression reached "
-            "its limit of backtracking on this path");
     }
 }
 

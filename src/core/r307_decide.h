@@ -22,6 +22,8 @@ typedef struct r307_self_t {
     const char *query;          /* raw; NULL for none */
 } r307_self_t;
 
+struct r307_decision_t;
+
 /* What only the host of the core can tell; called when needed, with
  * r307_request_t.ctx. */
 typedef struct r307_host_t {
@@ -61,6 +63,9 @@ typedef struct r307_host_t {
     const char *(*site_down)(void *ctx, const r307_site_t *site);
     /* Is trace to hear of rules for other hosts, too? NULL: no. */
     int (*thorough)(void *ctx);
+    /* A rule with `dryrun` would have decided so. The search goes on as if
+     * the rule were not there. NULL: nobody listens. */
+    void (*would)(void *ctx, const struct r307_decision_t *decision);
 } r307_host_t;
 
 typedef struct r307_request_t {
@@ -100,6 +105,8 @@ typedef struct r307_decision_t {
     r307_outcome_t outcome;
     const r307_rule_t *rule;    /* NULL with R307_NONE, and with R307_FAILED
                                  * when a whole set cannot be had */
+    const r307_target_t *target;    /* which of the rule's; may be NULL when
+                                 * it does not redirect */
     const char *location;       /* R307_REDIRECT: a valid URI reference */
     const char *reason;         /* REFUSED, TOO_LONG, FAILED: for the log */
 } r307_decision_t;

@@ -236,6 +236,13 @@ static apr_status_t parse_retry_after(reader_t *rd, const char *value)
     return parse_seconds(value, &rd->rule->retry_after);
 }
 
+static apr_status_t parse_dryrun(reader_t *rd, const char *value)
+{
+    (void)value;
+    rd->rule->dryrun = 1;
+    return APR_SUCCESS;
+}
+
 static apr_status_t parse_name(reader_t *rd, const char *value)
 {
     const char *s;
@@ -268,6 +275,7 @@ static const option_t options[] = {
     { "query", 1, "keep, append or drop", parse_query },
     { "cache", 1, "no-store, or seconds from 0 to 31536000", parse_cache },
     { "retry-after", 1, "seconds from 0 to 31536000", parse_retry_after },
+    { "dryrun", 0, "'dryrun' without a value", parse_dryrun },
     { "name", 1, "1 to 64 letters, digits, '.', '_' or '-'", parse_name }
 };
 

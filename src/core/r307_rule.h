@@ -69,6 +69,14 @@ typedef struct r307_rule_t {
     int named;                  /* name= was given */
     const char *file;
     int line;
+    int dryrun;                 /* tells what it would do, and does not */
+    /* Where it is counted; only these are set later, before the first
+     * request. NULL: its source has no counters of its own. */
+    struct r307_counter_t *counter;
+    apr_uint32_t slot;          /* R307_SLOT_NONE: it cannot be counted */
+    const apr_uint32_t *choice_slots;   /* of the choices; NULL: none */
+    const apr_uint32_t *cause_slots;    /* of the statuses from 400 that an
+                                         * OnError rule is for; NULL: none */
 } r307_rule_t;
 
 /* What a rule is made of, as it was written. */

@@ -7,6 +7,7 @@
 #include "core/r307_table.h"
 
 #include "core/r307_block.h"
+#include "core/r307_counter.h"
 #include "core/r307_options.h"
 
 #include <apr_lib.h>
@@ -29,8 +30,11 @@ struct r307_table_t {
     const char **option_texts;  /* by number */
     r307_rule_t **option_sets;  /* the first OPTION_SETS_READY, parsed: rules
                                  * with nothing but options */
-    const r307_rule_t **prepared;
+    r307_rule_t **prepared;
     r307_ruleset_t *rules;
+    r307_counter_t *counter;    /* NULL: none */
+    apr_uint32_t slots_or;      /* what makes a line a slot: nothing, or
+                                 * R307_SLOT_NONE */
 };
 
 const r307_ruleset_t *r307_table_rules(const r307_table_t *table)
@@ -330,6 +334,8 @@ static const r307_rule_t *make_rule(const void *ctx, const r307_record_t *rec,
     rule->path_len = rec->path_len;
     rule->target = plain_target(rec, pool);
     rule->line = (int)rec->order;
+    rule->counter = table->counter;
+    rule->slot = table->slots_or | rec->order;
     if (rec->name_len) {
         rule->name = apr_pstrmemdup(pool, r307_record_name(rec),
                                     rec->name_len);
@@ -345,6 +351,85 @@ static const r307_rule_t *make_rule(const void *ctx, const r307_record_t *rec,
         }
     }
     return rule;
+}
+
+/* ---- counting ---- */
+
+const r307_record_t *r307_table_next(const r307_table_t *table,
+                                     r307_ref_t *at)
+{
+    const r307_record_t *rec = r307_index_record(&table->index, *at);
+
+    if (rec) {
+        *at = r307_index_next(&table->index, *at);
+    }
+    return rec;
+}
+
+const r307_rule_t *r307_table_prepared(const r307_table_t *table,
+                                       const r307_record_t *rec)
+{
+    return rec->flags & R307_RECORD_PREPARED
+           && rec->options < table->header->prepared
+        ? table->prepared[rec->options] : NULL;
+}
+
+const r307_rule_t *r307_table_rule(const r307_table_t *table,
+                                   const r307_record_t *rec,
+                                   apr_pool_t *pool)
+{
+    return make_rule(table, rec, pool);
+}
+
+apr_uint32_t r307_table_choices(const r307_table_t *table)
+{
+    apr_uint32_t i, n = 0;
+
+    for (i = 0; i < table->header->prepared; i++) {
+        if (table->prepared[i]->choices) {
+            n += (apr_uint32_t)table->prepared[i]->choices->n;
+        }
+    }
+    return n;
+}
+
+static void count_choices(r307_rule_t *rule, apr_uint32_t *slot,
+                          apr_pool_t *pool)
+{
+    int i, n = rule->choices ? rule->choices->n : 0;
+    apr_uint32_t *slots = apr_palloc(pool, (apr_size_t)n * sizeof *slots);
+
+    for (i = 0; i < n; i++) {
+        slots[i] = (*slot)++;
+    }
+    rule->choice_slots = n ? slots : NULL;
+}
+
+/* Choices are numbered in the order of the records, which is that of the
+ * prepared rules. */
+void r307_table_count_in(r307_table_t *table, r307_counter_t *counter,
+                         apr_pool_t *pool)
+{
+    apr_uint32_t i, choice = 0;
+
+    if (counter) {
+        choice = counter->slots - r307_table_choices(table);
+    }
+    table->counter = counter;
+    table->slots_or = counter ? 0 : R307_SLOT_NONE;
+    for (i = 0; i < table->header->prepared; i++) {
+        r307_rule_t *rule = table->prepared[i];
+        rule->counter = counter;
+        rule->slot = table->slots_or | (apr_uint32_t)rule->line;
+        if (counter) {
+            count_choices(rule, &choice, pool);
+        }
+    }
+}
+
+r307_counter_t *r307_table_counter(const r307_table_t *table)
+{
+    return table->counter;
 }
 
 /* ---- opening ---- */

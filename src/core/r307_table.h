@@ -113,6 +113,33 @@ apr_status_t r307_table_open(const char *file, const r307_table_spec_t *spec,
 const r307_ruleset_t *r307_table_rules(const r307_table_t *table);
 const r307_table_header_t *r307_table_header(const r307_table_t *table);
 
+/* Record after record, in the order of the lines: *at is 1 for the first and
+ * is moved on. NULL at the end. */
+const r307_record_t *r307_table_next(const r307_table_t *table,
+                                     r307_ref_t *at);
+
+/* The prepared rule of that record; NULL for one that is made when it is
+ * asked. */
+const r307_rule_t *r307_table_prepared(const r307_table_t *table,
+                                       const r307_record_t *rec);
+
+/* The record as a rule, in pool; NULL when it is damaged. */
+const r307_rule_t *r307_table_rule(const r307_table_t *table,
+                                   const r307_record_t *rec,
+                                   apr_pool_t *pool);
+
+/* Choices of all geo rules together. */
+apr_uint32_t r307_table_choices(const r307_table_t *table);
+
+/* Count in those slots (r307_identity.h) from now on; NULL: the rules cannot
+ * be counted. The counter must outlive the table. Before its first use. */
+struct r307_counter_t;
+void r307_table_count_in(r307_table_t *table, struct r307_counter_t *counter,
+                         apr_pool_t *pool);
+
+/* What r307_table_count_in() was given. */
+struct r307_counter_t *r307_table_counter(const r307_table_t *table);
+
 /* Was it made from that version of the source? */
 int r307_table_is_from(const r307_table_t *table,
                        const r307_table_source_t *source);

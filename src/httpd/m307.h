@@ -66,6 +66,8 @@ typedef struct m307_server_conf_t {
     apr_off_t drain;            /* bytes, or M307_UNSET */
     apr_off_t file_max;         /* Redirect307FileMax, or M307_UNSET */
     int file_outside;           /* 0, 1, or M307_UNSET */
+    int counters;               /* main server only: 0, 1, or M307_UNSET */
+    const char *stats_file;     /* main server only; NULL: none */
     const char *state_dir;      /* main server only; NULL: the default */
     apr_array_header_t *allowed_hosts;  /* r307_host_pattern_t, or NULL */
     /* Rules written for this server in any of its sections that can be judged
@@ -88,6 +90,7 @@ typedef struct m307_dir_conf_t {
     const m307_loopguard_t *loopguard;  /* NULL: the default */
     int engine;                 /* m307_engine_t, or M307_UNSET */
     int relative;               /* 0, 1, or M307_UNSET */
+    int dryrun_header;          /* 0, 1, or M307_UNSET */
     int upgrade;                /* m307_upgrade_t, or M307_UNSET */
     struct m307_cors_t *cors;   /* NULL: Redirect307CORS is not written */
 } m307_dir_conf_t;
@@ -328,8 +331,17 @@ void m307_answer_set_caching(const m307_request_t *req,
  * read before the answer. */
 void m307_answer_spare_body(request_rec *r, apr_off_t limit);
 
+/* m307_dryrun.c: note that a decision would have been made, and say it in the
+ * answer where that is asked for */
+void m307_dryrun_tell(const m307_request_t *req, const r307_decision_t *d,
+                      request_rec *answer);
+/* r307_host_t.would */
+void m307_dryrun_would(void *ctx, const r307_decision_t *d);
+
 /* m307_hooks.c */
 int m307_hooks_translate(request_rec *r);
+/* No rule is asked about subrequests of that request any more. */
+void m307_hooks_settle(request_rec *r);
 /* r307_host_t.trace */
 void m307_hooks_trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
                       const char *detail);

@@ -6,7 +6,7 @@
  * Header fields go to err_headers_out: of headers_out a redirect keeps
  * nothing but Location (ap_send_error_response).
  */
-#include "httpd/m307.h"
+#include "httpd/m307_counters.h"
 
 #include "apr_strings.h"
 
@@ -134,15 +134,6 @@ static int pass(m307_request_t *req, const r307_decision_t *d)
     return OK;
 }
 
-static int dry_run(request_rec *r, const r307_decision_t *d)
-{
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                  "R307-0403: dry run: rule %s would send %s %s to %s",
-                  r307_rule_name(r->pool, d->rule), r->method, r->uri,
-                  d->location);
-    return OK;
-}
-
 static int refuse(request_rec *r, const r307_decision_t *d)
 {
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
@@ -200,14 +191,26 @@ static int passes(const r307_decision_t *decision, int dry)
 
 int m307_answer(m307_request_t *req, const r307_decision_t *decision)
 {
+    static const r307_total_t totals[] = {
+        R307_TOTALS, R307_TOTAL_STOP, R307_TOTAL_REDIRECT,
+        R307_TOTAL_REFUSED, R307_TOTAL_REFUSED, R307_TOTAL_FAILED
+    };
     int dry = req->dir->engine == M307_ENGINE_DRYRUN;
     int status;
 
     if (req->vary || req->unseen) {
         m307_caching_tell(req, passes(decision, dry));
     }
+    if (dry && decision->outcome != R307_NONE && decision->rule) {
+        m307_dryrun_would(req, decision);
+        return OK;
+    }
     if (decision->outcome == R307_REDIRECT) {
-        return dry ? dry_run(req->r, decision) : redirect(req, decision);
+        m307_count_redirect(req, decision);
+        return redirect(req, decision);
+    }
+    if (decision->outcome != R307_NONE) {
+        m307_count_decision(req, decision, totals[decision->outcome], 0);
     }
     status = answer(req, decision);
     return dry && status != DECLINED ? OK : status;

@@ -138,11 +138,13 @@ static m307_rules_t *merge_onerror(apr_pool_t *pool, m307_rules_t *base,
 #define DIR_SETTINGS(SETTING) \
     SETTING(engine) \
     SETTING(relative) \
-    SETTING(upgrade)
+    SETTING(upgrade) \
+    SETTING(dryrun_header)
 #define SERVER_SETTINGS(SETTING) \
     SETTING(drain) \
     SETTING(file_max) \
     SETTING(file_outside) \
+    SETTING(counters) \
     SETTING(trust_all)
 
 #define CREATE_SETTING(member) conf->member = M307_UNSET;

@@ -7,7 +7,7 @@
  * An error is returned as a sentence; httpd puts file and line before it.
  */
 #include "httpd/m307_onerror.h"
-#include "httpd/m307_table.h"
+#include "httpd/m307_counters.h"
 
 #include "core/r307_authority.h"
 #include "core/r307_options.h"
@@ -40,6 +40,7 @@ const char *m307_directives_add_rule(cmd_parms *cmd, m307_rules_t *rules,
     }
     if (!htaccess) {
         rule->name = r307_rule_name(cmd->pool, rule);
+        m307_counters_add_rule(cmd, rule);
     }
     if (m307_judge_later(rule)) {
         m307_server_conf_t *server = m307_config_server(cmd->server);
@@ -292,6 +293,13 @@ static const char *set_file_outside(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
+static const char *set_dryrun_header(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((m307_dir_conf_t *)dir)->dryrun_header = on;
+    return NULL;
+}
+
 const command_rec m307_directives[] = {
     AP_INIT_TAKE1("Redirect307Engine", set_engine, NULL, OR_FILEINFO,
                   "On, Off, or DryRun: decide and log, but let requests "
@@ -345,5 +353,13 @@ const command_rec m307_directives[] = {
     AP_INIT_TAKE12("Redirect307LoopGuard", m307_loopguard_set, NULL,
                    OR_FILEINFO, "Off, query[:NAME] or cookie[:NAME] [domain]: "
                    "how a request is known that was sent on already"),
+    AP_INIT_FLAG("Redirect307DryRunHeader", set_dryrun_header, NULL,
+                 OR_FILEINFO, "On: name what a dry run would have done in "
+                 "the field Redirect307-Would of the answer"),
+    AP_INIT_FLAG("Redirect307Counters", m307_counters_set, NULL, RSRC_CONF,
+                 "Off: count nothing"),
+    AP_INIT_TAKE1("Redirect307Stats", m307_counters_set_file, NULL,
+                  RSRC_CONF, "a file that keeps counts while the server is "
+                  "stopped"),
     { NULL }
 };

@@ -120,6 +120,11 @@ static void remember(request_rec *r, const r307_chain_t *asked, int settled)
     ap_set_module_config(r->request_config, &redirect307_module, state);
 }
 
+void m307_hooks_settle(request_rec *r)
+{
+    remember(r, NULL, 1);
+}
+
 static int __attribute__((noinline)) ask_server(
     request_rec *r, const m307_dir_conf_t *dir,
     const m307_server_conf_t *conf, const r307_chain_t *server)

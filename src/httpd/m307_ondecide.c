@@ -8,6 +8,8 @@
  */
 #include "httpd/m307_onerror.h"
 
+#include "httpd/m307_counters.h"
+
 #include "apr_strings.h"
 #include "mod_core.h"
 
@@ -172,7 +174,7 @@ static const char *rule_label(const m307_onerror_t *state)
     return r307_rule_label(state->failed->pool, state->decision.rule);
 }
 
-static int dry_run(m307_onerror_t *state)
+static int dry_run(m307_onerror_t *state, request_rec *r)
 {
     const r307_request_t *core = &state->req.core;
 
@@ -180,6 +182,9 @@ static int dry_run(m307_onerror_t *state)
                   "R307-0421: dry run: rule %s would send %s %s, which is "
                   "answered %d, to %s", rule_label(state), core->method,
                   core->path.raw, state->status, state->decision.location);
+    m307_dryrun_tell(&state->req, &state->decision, r);
+    m307_count_decision(&state->req, &state->decision, R307_TOTAL_DRY,
+                        state->status);
     return 0;
 }
 
@@ -218,7 +223,7 @@ static int answer_preflight(m307_onerror_t *state)
     return status == HTTP_NO_CONTENT;
 }
 
-static int follows(m307_onerror_t *state)
+static int follows(m307_onerror_t *state, request_rec *r)
 {
     m307_request_t *req = &state->req;
 
@@ -233,7 +238,7 @@ static int follows(m307_onerror_t *state)
         if (req->preflight) {
             return answer_preflight(state);
         }
-        return req->dir->engine == M307_ENGINE_DRYRUN ? dry_run(state) : 1;
+        return req->dir->engine == M307_ENGINE_DRYRUN ? dry_run(state, r) : 1;
     default:
         return give_up(state);
     }
@@ -264,11 +269,13 @@ int m307_onerror_decide(m307_onerror_t *state, request_rec *r)
     }
     prepare(state, failed);
     ask(state, section, server);
-    state->redirects = follows(state);
+    state->redirects = follows(state, r);
     if (!state->is_preflight && (state->req.vary || state->req.unseen)) {
         m307_caching_tell(&state->req, !state->redirects);
     }
     if (state->redirects) {
+        m307_count_decision(&state->req, &state->decision,
+                            R307_TOTAL_REDIRECT, state->status);
         state->location =
             m307_loopguard_location(&state->req, state->decision.location);
         m307_answer_spare_body(r, state->req.server->drain);

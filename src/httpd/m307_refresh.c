@@ -8,7 +8,7 @@
  * Shared memory: one apr_uint32_t for each table, in the order of
  * definition. Only the watchdog's process adds to them.
  */
-#include "httpd/m307_table.h"
+#include "httpd/m307_counters.h"
 
 #include "apr_optional.h"
 #include "apr_shm.h"
@@ -68,6 +68,7 @@ static void compile_source(m307_table_t *table,
         memset(&table->refused, 0, sizeof table->refused);
         memset(&table->deferred, 0, sizeof table->deferred);
         apr_atomic_inc32(&generations[table->number]);
+        table->next_follow = table->follow_pause = 0;
         m307_table_follow(table, s);
     }
 }
@@ -85,11 +86,13 @@ static void check_table(m307_table_t *table, apr_pool_t *ptemp, server_rec *s)
             ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "R307-0630: table %s: "
                          "the source '%s' cannot be read; the last good "
                          "table serves on", table->name, table->spec.path);
+            m307_counters_note_trouble(table, "the source cannot be read");
             table->refused = source;
         }
         return;
     }
     if (is_current(table, &source)) {
+        m307_counters_note_trouble(table, NULL);
         memset(&table->refused, 0, sizeof table->refused);
         return;
     }
@@ -116,6 +119,7 @@ static void check_tables(const apr_array_header_t *tables, apr_pool_t *pool,
             apr_pool_clear(ptemp);
         }
     }
+    m307_tablecount_follow(tables, ptemp, now);
     apr_pool_destroy(ptemp);
 }
 

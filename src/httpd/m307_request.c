@@ -197,5 +197,5 @@ void m307_request_add_vary(m307_request_t *req, const char *fields)
 const r307_host_t m307_request_host = {
     self, base, m307_expr_eval_bool, m307_expr_eval_string, current,
     m307_hooks_trace, m307_geo_facts, m307_geo_sticky, m307_geo_draw,
-    m307_health_site_down, m307_hooks_traces
+    m307_health_site_down, m307_hooks_traces, m307_dryrun_would
 };

@@ -4,7 +4,7 @@
  * this process uses. Must not know when a source has changed while serving
  * (m307_refresh.c). Called by directives, check and requests.
  */
-#include "httpd/m307_table.h"
+#include "httpd/m307_counters.h"
 
 #include "apr_lib.h"
 #include "apr_strings.h"
@@ -221,6 +221,9 @@ m307_compiled_t m307_table_compile(m307_table_t *table, apr_pool_t *ptemp,
                                          &report, &err);
 
     give_memory_back();
+    m307_counters_note_trouble(table, rv == APR_SUCCESS ? NULL
+                               : report.nerrors ? report.errors[0]
+                               : err.text);
     if (rv != APR_SUCCESS) {
         log_report(table, &report, &err, s, level);
         return report.bad_lines ? M307_BAD_SOURCE : M307_NOT_NOW;
@@ -261,9 +264,11 @@ int m307_table_load(m307_table_t *table, int verify, server_rec *s)
     if (!open_version(table, verify, pool, &opened, &err)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "R307-0623: table %s: %s",
                      table->name, err.text);
+        m307_counters_note_trouble(table, err.text);
         apr_pool_destroy(pool);
         return 0;
     }
+    m307_tablecount_attach(table, opened, pool, s);
     if (m307_version_install(&table->versions, opened, pool)
         != APR_SUCCESS) {
         apr_pool_destroy(pool);
@@ -317,9 +322,13 @@ static int reuse(m307_table_t *table, const r307_table_source_t *source,
     }
     verify = (apr_uint64_t)info.size <= VERIFY_MAX;
     if (!open_version(table, verify, pool, &opened, &err)
-        || !r307_table_is_from(opened, source)
-        || m307_version_install(&table->versions, opened, pool)
-           != APR_SUCCESS) {
+        || !r307_table_is_from(opened, source)) {
+        apr_pool_destroy(pool);
+        return 0;
+    }
+    m307_tablecount_attach(table, opened, pool, table->server);
+    if (m307_version_install(&table->versions, opened, pool)
+        != APR_SUCCESS) {
         apr_pool_destroy(pool);
         return 0;
     }

@@ -42,6 +42,8 @@ typedef struct m307_table_t {
     volatile apr_uint32_t busy; /* a thread is opening a new one */
     apr_time_t next_try;        /* not to be opened again before; 0 */
     apr_time_t next_check;      /* watchdog */
+    apr_time_t next_follow;     /* watchdog: counts of earlier versions */
+    apr_time_t follow_pause;
     r307_table_source_t refused;    /* the last source found bad */
     r307_table_source_t deferred;   /* the last that the system, not its own
                                      * lines, kept from being compiled */

@@ -239,6 +239,15 @@ sub stop {
     return;
 }
 
+# As it was before it was stopped.
+sub start_again {
+    my ($self) = @_;
+    my $error = $self->_spawn("$self->{root}/httpd.conf");
+
+    die $error if $error;
+    return;
+}
+
 sub restart_gracefully {
     my ($self) = @_;
     kill 'USR1', $self->{pid};
