@@ -80,7 +80,8 @@ const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
                                      const r307_record_t *rec,
                                      apr_pool_t *pool)
 {
-    return set->make(set->ctx, rec, pool);
+    return set->make ? set->make(set->ctx, rec, pool)
+                     : r307_ruleset_at(set, (int)rec->options);
 }
 
 /* ---- freezing ---- */
