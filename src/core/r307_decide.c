@@ -77,36 +77,37 @@ static r307_step_t plain_conditions(const r307_request_t *req,
     return R307_STEP_CHOSEN;
 }
 
-static apr_status_t conditions(const r307_request_t *req,
-                               const r307_rule_t *rule, r307_step_t *step)
-{
-    const r307_conditions_t *when = rule->when;
-    int truth = 1;
-
-    *step = R307_STEP_CHOSEN;
-    if (!when) {
-        return APR_SUCCESS;
-    }
-    *step = plain_conditions(req, when);
-    if (*step == R307_STEP_CHOSEN && when->expr_text) {
-        if (!req->server->eval_bool
-            || req->server->eval_bool(req->ctx, when->expr, &truth)
-               != APR_SUCCESS) {
-            return APR_EGENERAL;
-        }
-        if (!truth) {
-            *step = R307_STEP_EXPR;
-        }
-    }
-    return APR_SUCCESS;
-}
-
 static void end(r307_decision_t *out, r307_outcome_t outcome,
                 const r307_rule_t *rule, const char *reason)
 {
     out->outcome = outcome;
     out->rule = rule;
     out->reason = reason;
+}
+
+/* 0 when they do not hold, or when that cannot be found out, which is an
+ * outcome. Out of line: its variable on the stack would cost every rule with
+ * choices a guard of that stack. */
+static int __attribute__((noinline)) conditions_hold(
+    const r307_request_t *req, const r307_rule_t *rule, r307_decision_t *out)
+{
+    const r307_conditions_t *when = rule->when;
+    r307_step_t step = plain_conditions(req, when);
+    int truth = 1;
+
+    if (step == R307_STEP_CHOSEN && when->expr_text) {
+        if (!req->server->eval_bool
+            || req->server->eval_bool(req->ctx, when->expr, &truth)
+               != APR_SUCCESS) {
+            end(out, R307_FAILED, rule, "the expression in expr= failed");
+            return 0;
+        }
+        step = truth ? R307_STEP_CHOSEN : R307_STEP_EXPR;
+    }
+    if (step != R307_STEP_CHOSEN) {
+        note(req, rule, step, NULL);
+    }
+    return step == R307_STEP_CHOSEN;
 }
 
 /* ---- splits ---- */
@@ -175,41 +176,47 @@ static const r307_site_t *nearest(const r307_request_t *req,
 
 /* Who names a site means that site. But a rule for errors is there because
  * something is down, and does not send to what is down as well. */
-static int leads_nowhere(const r307_request_t *req, const r307_rule_t *rule,
-                         const r307_target_t *target)
+static int __attribute__((noinline)) is_down(const r307_request_t *req,
+                                             const r307_rule_t *rule,
+                                             const r307_target_t *target)
 {
     asker_t asker = { req, rule };
-    const r307_site_t *site;
+    const r307_site_t *site =
+        r307_site_find(req->sites, target->site, strlen(target->site));
 
-    if (!rule->when || !rule->when->statuses || !target->site) {
-        return 0;
-    }
-    site = r307_site_find(req->sites, target->site, strlen(target->site));
     return site && r307_site_is_watched(site) && !is_usable(&asker, site);
+}
+
+static inline int leads_nowhere(const r307_request_t *req,
+                                const r307_rule_t *rule,
+                                const r307_target_t *target)
+{
+    return rule->when && rule->when->statuses && target->site
+           && is_down(req, rule, target);
 }
 
 /* ---- choices ---- */
 
 /* The first choice that holds and has somewhere to go. plain: only selectors
  * that say something of the visitor. */
-static const r307_target_t *pick(const r307_request_t *req,
-                                 const r307_rule_t *rule,
-                                 const r307_facts_t *facts, int plain,
-                                 const r307_site_t **site)
+static inline __attribute__((always_inline))
+const r307_target_t *pick(const r307_request_t *req, const r307_rule_t *rule,
+                          const r307_facts_t *facts, int plain,
+                          const r307_site_t **site)
 {
     const r307_choices_t *choices = rule->choices;
     const char *language = r307_choice_language(choices, facts);
     const r307_choice_t *choice = r307_choice_first(choices, facts, plain);
-    const r307_choice_t *end = choices->at + choices->n;
+    const r307_choice_t *last = choices->at + choices->n;
 
-    for (; choice < end; choice++) {
+    for (; choice < last; choice++) {
         const r307_target_t *target;
 
         if (!r307_choice_holds(choice, facts, language, plain)) {
             continue;
         }
         target = choice->target;
-        if (target->site && strcmp(target->site, R307_TARGET_NEAREST) == 0) {
+        if (target->nearest) {
             *site = nearest(req, rule, facts);
             if (*site) {
                 return target;
@@ -222,13 +229,28 @@ static const r307_target_t *pick(const r307_request_t *req,
     return NULL;
 }
 
-/* Where a rule leads that does not lead everybody to the same place. What a
- * visitor chose counts if the rule has something for it. Sets match->target
- * to NULL when it has nothing for this visitor. */
-static void __attribute__((noinline)) choose(const r307_request_t *req,
-                                             r307_match_t *match)
+/* The visitor chose some of what is known: that counts if the rule has
+ * something for it, else where they are. */
+static const r307_target_t * __attribute__((noinline)) pick_chosen(
+    const r307_request_t *req, const r307_rule_t *rule, unsigned fields,
+    r307_facts_t *facts, const r307_site_t **site)
 {
-    const r307_rule_t *rule = match->rule;
+    const r307_target_t *target = pick(req, rule, facts, 1, site);
+    unsigned chosen;
+
+    if (target) {
+        return target;
+    }
+    req->server->facts(req->ctx, fields, 1, facts, &chosen);
+    return pick(req, rule, facts, 0, site);
+}
+
+/* Where a rule leads that does not lead everybody to the same place, or NULL
+ * when it has nothing for this visitor; sets *site for site:nearest. */
+static inline const r307_target_t *choose(const r307_request_t *req,
+                                          const r307_rule_t *rule,
+                                          const r307_site_t **site)
+{
     unsigned fields = r307_rule_fields(rule, req->site_fields), chosen = 0;
     r307_facts_t facts;
 
@@ -239,57 +261,37 @@ static void __attribute__((noinline)) choose(const r307_request_t *req,
         memset(&facts, 0, sizeof facts);
     }
     if (!rule->choices) {
-        match->site = nearest(req, rule, &facts);
-        match->target = match->site ? rule->target : NULL;
-        return;
+        *site = nearest(req, rule, &facts);
+        return *site ? rule->target : NULL;
     }
-    match->target = NULL;
-    if (chosen) {
-        match->target = pick(req, rule, &facts, 1, &match->site);
-        if (match->target) {
-            return;
-        }
-        req->server->facts(req->ctx, fields, 1, &facts, &chosen);
-    }
-    match->target = pick(req, rule, &facts, 0, &match->site);
-}
-
-/* 0: there is no such site. */
-static int __attribute__((noinline)) find_site(const r307_request_t *req,
-                                               r307_match_t *match)
-{
-    const char *name = match->target->site;
-
-    if (!match->site && strcmp(name, R307_TARGET_NEAREST)) {
-        match->site = r307_site_find(req->sites, name, strlen(name));
-    }
-    return match->site != NULL;
-}
-
-static int needs_choice(const r307_rule_t *rule)
-{
-    return rule->choices || rule->nearest;
+    return chosen ? pick_chosen(req, rule, fields, &facts, site)
+                  : pick(req, rule, &facts, 0, site);
 }
 
 /* ---- candidates ---- */
 
-/* Its target; R307_STEP_CHOSEN when it has one for this request. */
-static r307_step_t take_target(const r307_request_t *req, r307_match_t *match)
+/* What a target that names a site begins with; NULL when the request is to
+ * stay here, or there is no such site. */
+static const r307_target_t *base_at_site(const r307_request_t *req,
+                                         r307_match_t *match,
+                                         r307_decision_t *out)
 {
-    const r307_rule_t *rule = match->rule;
+    const r307_target_t *target = match->target;
 
-    if (rule->split && !in_share(req, rule)) {
-        return R307_STEP_SPLIT;
+    if (!target->nearest) {
+        match->site = r307_site_find(req->sites, target->site,
+                                     strlen(target->site));
     }
-    if (rule->choices || rule->target->site) {
-        if (needs_choice(rule)) {
-            choose(req, match);
-        }
-        else if (leads_nowhere(req, rule, rule->target)) {
-            return R307_STEP_SITE_DOWN;
-        }
+    if (!match->site) {
+        end(out, R307_FAILED, match->rule,
+            apr_pstrcat(req->pool, "there is no site ", target->site, NULL));
+        return NULL;
     }
-    return match->target ? R307_STEP_CHOSEN : R307_STEP_GEO;
+    if (match->site->local) {
+        end(out, R307_STOP, match->rule, NULL);
+        return NULL;
+    }
+    return match->site->target;
 }
 
 /* A candidate that asks for more than a path. Returns what scheme and host
@@ -298,33 +300,33 @@ static const r307_target_t * __attribute__((noinline)) consider_fully(
     r307_request_t *req, r307_match_t *match, r307_decision_t *out)
 {
     const r307_rule_t *rule = match->rule;
-    r307_step_t step;
 
-    if (conditions(req, rule, &step) != APR_SUCCESS) {
-        end(out, R307_FAILED, rule, "the expression in expr= failed");
+    if (rule->when && !conditions_hold(req, rule, out)) {
         return NULL;
     }
-    if (step == R307_STEP_CHOSEN) {
-        step = take_target(req, match);
+    if (rule->split && !in_share(req, rule)) {
+        note(req, rule, R307_STEP_SPLIT, NULL);
+        return NULL;
     }
-    if (step != R307_STEP_CHOSEN) {
-        if (step != R307_STEP_SITE_DOWN) {      /* that has been told */
-            note(req, rule, step, NULL);
+    if (rule->choices || rule->nearest) {
+        match->target = choose(req, rule, &match->site);
+        if (!match->target) {
+            note(req, rule, R307_STEP_GEO, NULL);
+            return NULL;
         }
-        return NULL;
     }
-    if (match->target->site && !find_site(req, match)) {
-        end(out, R307_FAILED, rule, apr_pstrcat(req->pool, "there is no site ",
-                                                match->target->site, NULL));
-        return NULL;
+    else if (leads_nowhere(req, rule, match->target)) {
+        return NULL;            /* that has been told */
     }
-    if (match->target->kind == R307_TARGET_STOP
-        || (match->site && match->site->local)) {
+    if (match->target->site) {
+        return base_at_site(req, match, out);
+    }
+    if (match->target->kind == R307_TARGET_STOP) {
         end(out, R307_STOP, rule, NULL);
         out->target = match->target;
         return NULL;
     }
-    return match->site ? match->site->target : match->target;
+    return match->target;
 }
 
 /* One candidate. Leaves R307_NONE when the rule does not apply after all.
@@ -366,9 +368,8 @@ static void __attribute__((noinline)) tell_and_forget(r307_request_t *req,
 }
 
 static inline __attribute__((always_inline))
-void ask(r307_request_t *req,
-                                          r307_search_t *search, int again,
-                                          r307_decision_t *out)
+void ask(r307_request_t *req, r307_search_t *search, int again,
+         r307_decision_t *out)
 {
     r307_match_t match;
     apr_status_t rv;

@@ -310,22 +310,30 @@ const r307_geosource_t *r307_geofrom_sources(const r307_geofrom_t *from,
 const r307_geosource_t *r307_geofrom_only(const r307_geofrom_t *from,
                                           unsigned fields)
 {
-    unsigned needs = r307_geofrom_needs(fields);
-    const r307_geosource_t *source;
-    int count;
+    unsigned needs = r307_geofrom_needs(fields), left;
+    const r307_geosource_t *only = NULL;
 
-    if (!needs || (needs & (needs - 1))) {
+    for (left = needs; left; left &= left - 1) {
+        r307_field_t field = (r307_field_t)__builtin_ctz(left);
+        int count;
+        const r307_geosource_t *list = r307_geofrom_sources(from, field,
+                                                            &count);
+
+        if (count > 1 || (count && (only || list->field != field))) {
+            return NULL;
+        }
+        only = count ? list : only;
+    }
+    if (!only || only->partner) {
         return NULL;
     }
-    source = r307_geofrom_sources(from, __builtin_ctz(needs), &count);
-    if (count != 1 || source->partner
-        || R307_FIELD_BIT(source->field) != needs) {
-        return NULL;
-    }
-    return source->kind == R307_GEO_MMDB
-           || (source->kind == R307_GEO_HEADER
-               && (source->format == R307_GEO_PLAIN
-                   || source->format == R307_GEO_RANGES)) ? source : NULL;
+    /* A database knows more than it may be asked for. A region does not
+     * count without its country. */
+    return (only->kind == R307_GEO_MMDB && !(needs & (needs - 1)))
+           || (only->kind == R307_GEO_HEADER
+               && only->field != R307_FIELD_REGION
+               && (only->format == R307_GEO_PLAIN
+                   || only->format == R307_GEO_RANGES)) ? only : NULL;
 }
 
 const char *const *r307_geofrom_databases(const r307_geofrom_t *from,

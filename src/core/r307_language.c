@@ -70,7 +70,8 @@ static apr_size_t range_length(const char *s, const char *end)
 static const char *take_weight(const char *s, const char *end,
                                apr_uint16_t *q)
 {
-    int unit, value;
+    static const int units[] = { 0, 100, 10, 1 };
+    int value, digits = 0, fraction = 0;
 
     if (end - s < 3 || (s[0] | 0x20) != 'q' || s[1] != '='
         || (s[2] != '0' && s[2] != '1')) {
@@ -79,10 +80,10 @@ static const char *take_weight(const char *s, const char *end,
     value = s[2] == '1' ? Q_ONE : 0;
     s += 3;
     if (s < end && *s == '.') {
-        s++;
-        for (unit = 100; unit && s < end && is_digit(*s); unit /= 10) {
-            value += (*s++ - '0') * unit;
+        for (s++; digits < 3 && s < end && is_digit(*s); digits++) {
+            fraction = 10 * fraction + *s++ - '0';
         }
+        value += fraction * units[digits];
     }
     *q = (apr_uint16_t)value;
     return value <= Q_ONE ? s : NULL;
@@ -117,12 +118,13 @@ static const char *take_member(const char *s, const char *end, range_t *out)
 
 static void parse_header(const char *s, const char *end, ranges_t *out)
 {
-    out->count = out->refusals = 0;
-    while (s < end && out->count < R307_LANGUAGE_RANGES_MAX) {
-        const char *after = take_member(s, end, &out->list[out->count]);
+    int count = 0, refusals = 0;
+
+    while (s < end && count < R307_LANGUAGE_RANGES_MAX) {
+        const char *after = take_member(s, end, &out->list[count]);
 
         if (after) {
-            out->refusals += out->list[out->count++].q == 0;
+            refusals += out->list[count++].q == 0;
             s = after;
         }
         else {
@@ -130,6 +132,8 @@ static void parse_header(const char *s, const char *end, ranges_t *out)
         }
         s = s && s < end ? s + 1 : end;
     }
+    out->count = count;
+    out->refusals = refusals;
 }
 
 /* ---- choice ---- */

@@ -54,11 +54,12 @@ static const char *language_read(const r307_selector_t *selector,
         ? selector->language : NULL;
 }
 
-static int is_served(const r307_site_t *site, const r307_facts_t *facts)
+static int __attribute__((noinline)) is_among(const r307_site_t *site,
+                                              const r307_facts_t *facts)
 {
     int i;
 
-    for (i = 0; site->serves && i < site->serves->nelts; i++) {
+    for (i = 0; i < site->serves->nelts; i++) {
         const r307_selector_t *selector =
             &APR_ARRAY_IDX(site->serves, i, r307_selector_t);
         if (r307_selector_holds(selector, facts,
@@ -66,7 +67,13 @@ static int is_served(const r307_site_t *site, const r307_facts_t *facts)
             return 1;
         }
     }
-    return !site->serves;
+    return 0;
+}
+
+static inline int is_served(const r307_site_t *site,
+                            const r307_facts_t *facts)
+{
+    return !site->serves || is_among(site, facts);
 }
 
 /* 0 when nothing is known of where the visitor is. */
@@ -90,22 +97,24 @@ typedef struct visitor_t {
     r307_vector_t at;
 } visitor_t;
 
-/* The index of the nearest but those that were passed over; -1 for none. */
+/* The index of the nearest but those that were passed over; -1 for none. Most
+ * sites are just farther than one before them: that is found out first. */
 static int nearest_but(const apr_array_header_t *sites,
                        const visitor_t *visitor, const char *passed)
 {
-    int i, nearest = -1;
-    double least = 0;
+    r307_vector_t at = visitor->at;
+    int i, placed = visitor->placed, nearest = -1;
+    double bound = 2 * NOWHERE; /* what is nearer than that counts */
 
     for (i = 0; i < sites->nelts; i++) {
         const r307_site_t *site = site_at(sites, i);
-        double apart = visitor->placed && site->has_position
-            ? r307_position_apart(&visitor->at, &site->at) : NOWHERE;
+        double apart = placed && site->has_position
+            ? r307_position_apart(&at, &site->at) : NOWHERE;
 
-        if ((nearest < 0 || apart < least - TIE) && !(passed && passed[i])
+        if (apart < bound && !(passed && passed[i])
             && is_served(site, visitor->facts)) {
             nearest = i;
-            least = apart;
+            bound = apart - TIE;
         }
     }
     return nearest;
@@ -122,14 +131,13 @@ const r307_site_t *r307_site_nearest(const apr_array_header_t *sites,
                                      const r307_site_judge_t *judge,
                                      apr_pool_t *pool)
 {
-    visitor_t visitor;
+    visitor_t visitor = { facts, 0, { 0, 0, 0 } };
     char *passed = NULL;
     int i;
 
     if (!sites) {
         return NULL;
     }
-    visitor.facts = facts;
     visitor.placed = place(facts, &visitor.at);
     while ((i = nearest_but(sites, &visitor, passed)) >= 0) {
         if (is_usable(site_at(sites, i), judge)) {

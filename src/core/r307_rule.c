@@ -158,7 +158,7 @@ const char *r307_rule_unknown_site(const r307_rule_t *rule,
 
     for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
         const char *site = target->site;
-        if (site && !(strcmp(site, R307_TARGET_NEAREST) == 0
+        if (site && !(target->nearest
                       ? sites && sites->nelts
                       : r307_site_find(sites, site, strlen(site)) != NULL)) {
             return site;
@@ -173,7 +173,7 @@ static int leads_to_nearest(const r307_rule_t *rule)
     int i;
 
     for (i = 0; (target = target_at(rule, i)) != NULL; i++) {
-        if (target->site && strcmp(target->site, R307_TARGET_NEAREST) == 0) {
+        if (target->nearest) {
             return 1;
         }
     }

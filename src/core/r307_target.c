@@ -572,6 +572,7 @@ static apr_status_t parse_site(apr_pool_t *pool, const char *written,
     if (rv == APR_SUCCESS) {
         (*out)->kind = R307_TARGET_SITE;
         (*out)->site = apr_pstrmemdup(pool, name, len);
+        (*out)->nearest = strcmp((*out)->site, R307_TARGET_NEAREST) == 0;
         (*out)->written = apr_pstrdup(pool, written);
     }
     return rv;

@@ -64,6 +64,7 @@ typedef struct r307_target_t {
     unsigned computed_host : 1; /* a capture or expression decides scheme,
                                  * host or port: allowed hosts are needed */
     unsigned has_query : 1;     /* "?" was written, even with nothing behind */
+    unsigned nearest : 1;       /* SITE: it is R307_TARGET_NEAREST */
 } r307_target_t;
 
 typedef struct r307_target_syntax_t {

@@ -17,6 +17,7 @@
 #include "apr_thread_mutex.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 /* Files that a process keeps parsed. The least recently used goes first. */
@@ -34,7 +35,8 @@ typedef struct file_key_t {
     apr_size_t dir_len;
     apr_size_t apart;           /* the path does not begin with that */
     char text[];                /* directory and path, or only the path that
-                                 * begins with the directory */
+                                 * begins with the directory; filled with
+                                 * zeros to whole words, which hash faster */
 } file_key_t;
 
 typedef struct entry_t {
@@ -98,12 +100,12 @@ static rulefile_t * __attribute__((noinline)) limited(
     return copy;
 }
 
-/* APR's own goes byte by byte, and a request in a directory with a rule file
- * hashes two paths. */
+/* APR's own goes byte by byte. The text tells nearly all keys apart. */
 static unsigned int hash_key(const char *key, apr_ssize_t *len)
 {
-    apr_uint64_t hash = r307_hash_bytes(R307_HASH_SEED, key,
-                                        (apr_size_t)*len);
+    apr_size_t head = offsetof(file_key_t, text);
+    apr_uint64_t hash = r307_hash_bytes(R307_HASH_SEED, key + head,
+                                        (apr_size_t)*len - head);
 
     return (unsigned int)(hash ^ hash >> 32);
 }
@@ -267,11 +269,12 @@ static void look_at(const rulefile_t *file, apr_pool_t *pool,
     }
 }
 
-static apr_status_t acquire(m307_source_t *source, request_rec *r,
-                            m307_version_t **version, const char **reason)
+static m307_version_t *acquire(m307_source_t *source, request_rec *r,
+                               const char **reason)
 {
     rulefile_t *file = (rulefile_t *)source;
     r307_table_source_t now;
+    m307_version_t *version;
     entry_t *entry;
 
     if (file->server) {
@@ -284,12 +287,12 @@ static apr_status_t acquire(m307_source_t *source, request_rec *r,
     if (memcmp(&entry->source, &now, sizeof now) != 0) {
         refresh_entry(entry, file, &now, r);
     }
-    *version = m307_version_acquire(&entry->versions);
-    if (!*version) {
+    version = m307_version_acquire(&entry->versions);
+    if (!version) {
         *reason = apr_pstrdup(r->pool, entry->error);
     }
     apr_thread_mutex_unlock(cache.mutex);
-    return *version ? APR_SUCCESS : APR_EGENERAL;
+    return version;
 }
 
 /* ---- Redirect307File ---- */
@@ -329,7 +332,7 @@ int m307_file_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 static const char *set_path(const cmd_parms *cmd, const char *path,
                             rulefile_t *file)
 {
-    apr_size_t dir_len = strlen(cmd->path), slash, len;
+    apr_size_t dir_len = strlen(cmd->path), slash, len, key_len;
     int apart = *path == '/' || strstr(path, "..");
     file_key_t *key;
     char *merged;
@@ -344,8 +347,12 @@ static const char *set_path(const cmd_parms *cmd, const char *path,
     }
     slash = !apart && cmd->path[dir_len - 1] != '/';
     len = strlen(path);
-    key = apr_palloc(cmd->pool, sizeof *key + dir_len + slash + len + 1);
+    key_len = APR_ALIGN(sizeof *key + dir_len + slash + len + 1,
+                        sizeof(apr_uint64_t));
+    key = apr_palloc(cmd->pool, key_len);
     memset(key, 0, sizeof *key);
+    memset((char *)key + key_len - sizeof(apr_uint64_t), 0,
+           sizeof(apr_uint64_t));
     key->restricted = file->spec.ctx != NULL;
     key->dir_len = dir_len;
     key->apart = (apr_size_t)apart;
@@ -355,7 +362,7 @@ static const char *set_path(const cmd_parms *cmd, const char *path,
     file->dir = cmd->path;
     file->spec.path = apart ? key->text + dir_len : key->text;
     file->key = key;
-    file->key_len = (apr_ssize_t)(sizeof *key + dir_len + slash + len);
+    file->key_len = (apr_ssize_t)key_len;
     return NULL;
 }
 
@@ -378,8 +385,10 @@ const char *m307_file_use(cmd_parms *cmd, m307_rules_t *rules,
                           const char *path)
 {
     rulefile_t *file;
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_LOCATION
-                                           | NOT_IN_FILES);
+    /* outside of every section, as mostly in .htaccess, there is nothing to
+     * check */
+    const char *err = !cmd->directive->parent ? NULL
+        : ap_check_cmd_context(cmd, NOT_IN_LOCATION | NOT_IN_FILES);
 
     if (err || !cmd->path || cmd->path[0] != '/'
         || in_matching_section(cmd)) {

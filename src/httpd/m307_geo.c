@@ -246,7 +246,7 @@ int m307_geo_check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 /* ---- requests ---- */
 
 /* The peer that is connected, whatever mod_remoteip says of the client. */
-static int is_trusted(const m307_request_t *req)
+static inline int is_trusted(const m307_request_t *req)
 {
     const m307_server_conf_t *conf = req->server;
     int i;
@@ -360,12 +360,13 @@ void m307_geo_facts(void *ctx, unsigned fields, int measured,
     m307_request_t *req = ctx;
     const m307_geo_cost_t *cost = &req->server->geo_costs[fields];
 
+    if (measured) {             /* what is told was told the first time */
+        read_sources(req, cost, fields, 1, facts, chosen);
+        return;
+    }
     *chosen = 0;
     if (!cost->only || !read_only(req, cost->only, fields, facts)) {
-        read_sources(req, cost, fields, measured, facts, chosen);
-    }
-    if (measured) {
-        return;                 /* told the first time */
+        read_sources(req, cost, fields, 0, facts, chosen);
     }
     if (!req->vary && *cost->vary) {
         req->vary = cost->vary;

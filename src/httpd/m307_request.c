@@ -123,13 +123,13 @@ static apr_status_t __attribute__((noinline)) current_file(
     m307_request_t *req, m307_source_t *source, const r307_ruleset_t **set,
     const char **reason)
 {
-    m307_version_t *version;
-    apr_status_t rv = source->acquire(source, req->r, &version, reason);
+    m307_version_t *version = source->acquire(source, req->r, reason);
 
-    if (rv == APR_SUCCESS && version) {
-        *set = hold(req, version);
+    if (!version) {
+        return APR_EGENERAL;
     }
-    return rv;
+    *set = hold(req, version);
+    return APR_SUCCESS;
 }
 
 /* replaced: a version to be given back, or NULL */

@@ -14,11 +14,11 @@
 
 /* What a chain's `changing` points to. */
 typedef struct m307_source_t {
-    /* The version of the moment, counted in; NULL: no rules. An error with
-     * *reason when not even an earlier version can be had. Any thread. A
-     * table has none: see m307_table_acquire(). */
-    apr_status_t (*acquire)(struct m307_source_t *source, request_rec *r,
-                            m307_version_t **version, const char **reason);
+    /* The version of the moment, counted in. NULL, with *reason, when not
+     * even an earlier one can be had. Any thread. A table has none: see
+     * m307_table_acquire(). */
+    m307_version_t *(*acquire)(struct m307_source_t *source, request_rec *r,
+                               const char **reason);
 } m307_source_t;
 
 /* ---- m307_table.c: tables ---- */
