@@ -7,6 +7,7 @@
 
 #include "core/r307_block.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* A note that has been in writing for so many others was left by a process
@@ -101,9 +102,23 @@ static int begin_note(r307_note_t *note, apr_uint32_t ticket,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+/* Whole words of a text, as far as it goes. */
+static apr_uint64_t add_text(apr_uint64_t sum, const char *s, apr_size_t size)
+{
+    apr_size_t len = (strnlen(s, size) + 8) & ~(apr_size_t)7;
+
+    return r307_block_sum(sum, s, len < size ? len : size);
+}
+
 static apr_uint64_t sum_of(const r307_recent_t *recent)
 {
-    return r307_block_sum(1, recent, sizeof *recent);
+    apr_uint64_t sum = r307_block_sum(1, recent,
+                                      offsetof(r307_recent_t, method));
+
+    sum = add_text(sum, recent->method, sizeof recent->method);
+    sum = add_text(sum, recent->rule, sizeof recent->rule);
+    sum = add_text(sum, recent->url, sizeof recent->url);
+    return add_text(sum, recent->location, sizeof recent->location);
 }
 
 void r307_activity_note(r307_activity_t *activity,

@@ -36,7 +36,7 @@ const char *r307_activity_total_name(r307_total_t total);
 
 /* Decisions noted in a second; the rest of that second only counts. A person
  * sees all, and under load noting costs nothing. */
-#define R307_RECENT_A_SECOND 16
+#define R307_RECENT_A_SECOND 8
 
 /* Statuses that Redirect307OnError can act on: 400 to 599. */
 #define R307_CAUSE_FIRST 400

@@ -583,7 +583,7 @@ static void put_recent(request_rec *r, const r307_activity_t *activity)
     int n = r307_activity_recent(activity, recent), i;
 
     ap_rputs("<section><div class=\"head\"><h2>Last decisions</h2>"
-             "<small>without query strings; up to 16 a second</small></div>",
+             "<small>without query strings; up to 8 a second</small></div>",
              r);
     if (n == 0) {
         ap_rputs("<p class=\"empty\">None yet.</p></section>\n", r);
