@@ -28,7 +28,7 @@ static int is_default(const r307_choice_t *choice)
 }
 
 static apr_status_t parse_one(apr_pool_t *pool, const char *word,
-                              const r307_target_syntax_t *syntax,
+                              const r307_target_syntax_t *syntax, int number,
                               r307_choice_t *out, r307_error_t *err)
 {
     apr_size_t len = strcspn(word, "=");
@@ -43,6 +43,7 @@ static apr_status_t parse_one(apr_pool_t *pool, const char *word,
     }
     if (rv == APR_SUCCESS) {
         out->selectors = selectors;
+        target->choice = number;
         out->target = target;
         out->written = apr_pstrmemdup(pool, word, len);
     }
@@ -142,7 +143,8 @@ apr_status_t r307_choice_parse(apr_pool_t *pool, int nwords,
                               R307_CHOICES_MAX);
     }
     for (i = 0; i < nwords; i++) {
-        apr_status_t rv = parse_one(pool, words[i], syntax, &at[i], err);
+        apr_status_t rv = parse_one(pool, words[i], syntax, i,
+                                    &at[i], err);
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -61,6 +61,8 @@ typedef struct r307_target_t {
     const char *site;           /* SITE: the name, or R307_TARGET_NEAREST. The
                                  * parts are the path there; without any it
                                  * is the request's own */
+    int choice;                 /* of a geo rule: which of its choices leads
+                                 * here */
     unsigned computed_host : 1; /* a capture or expression decides scheme,
                                  * host or port: allowed hosts are needed */
     unsigned has_query : 1;     /* "?" was written, even with nothing behind */

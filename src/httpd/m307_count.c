@@ -36,13 +36,10 @@ static void __attribute__((noinline)) count_choice(
     const r307_decision_t *decision, int dry, apr_uint32_t seconds)
 {
     const r307_rule_t *rule = decision->rule;
-    int i;
 
-    for (i = 0; i < rule->choices->n; i++) {
-        if (rule->choices->at[i].target == decision->target) {
-            count_in(rule->counter, rule->choice_slots[i], dry, seconds);
-            return;
-        }
+    if (decision->target) {
+        count_in(rule->counter, rule->choice_slots[decision->target->choice],
+                 dry, seconds);
     }
 }
 
@@ -152,11 +149,14 @@ void m307_count_redirect(const m307_request_t *req,
         return;
     }
     seconds = (apr_uint32_t)apr_time_sec((apr_uint64_t)req->core.now);
-    if (rule->counter && !rule->choice_slots
+    if (rule->counter
         && r307_counter_is_begun(rule->counter, rule->slot)
         && r307_activity_is_shut(activity, seconds)) {
         r307_counter_again(&rule->counter->cells[rule->slot], seconds);
         r307_activity_count(activity, R307_TOTAL_REDIRECT, seconds);
+        if (rule->choice_slots) {
+            count_choice(decision, 0, seconds);
+        }
         return;
     }
     m307_count_decision(req, decision, R307_TOTAL_REDIRECT, 0);

@@ -105,7 +105,9 @@ int m307_status_handler(request_rec *r)
     apr_size_t format;
     const char *error;
 
-    if (!r->handler || strcmp(r->handler, "redirect307-status")) {
+    /* asked for every request: mostly the first letter tells */
+    if (!r->handler || r->handler[0] != 'r'
+        || strcmp(r->handler, "redirect307-status")) {
         return DECLINED;
     }
     r->allowed = APR_INT64_C(1) << M_GET;
