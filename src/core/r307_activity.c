@@ -189,6 +189,26 @@ static void name_loose(r307_loose_t *loose, const char *label)
     __atomic_store_n(&loose->named, 1, __ATOMIC_RELEASE);
 }
 
+r307_cell_t *r307_activity_loose_known(r307_activity_t *activity,
+                                       apr_uint64_t id)
+{
+    apr_uint32_t i = (apr_uint32_t)(id >> (64 - R307_LOOSE_BITS)), probe;
+
+    for (probe = 0; probe < R307_LOOSE_PROBES; probe++) {
+        r307_loose_t *loose = &activity->loose[(i + probe)
+                                               & (R307_LOOSE - 1)];
+        apr_uint64_t has = __atomic_load_n(&loose->id, __ATOMIC_ACQUIRE);
+
+        if (has == id) {
+            return &loose->cell;
+        }
+        if (has == 0) {
+            break;
+        }
+    }
+    return NULL;
+}
+
 r307_cell_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
                                  const char *label)
 {

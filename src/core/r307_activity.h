@@ -171,4 +171,8 @@ void r307_activity_trouble(r307_activity_t *activity, int table,
 r307_cell_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
                                  const char *label);
 
+/* The same if it is there already, else NULL. */
+r307_cell_t *r307_activity_loose_known(r307_activity_t *activity,
+                                       apr_uint64_t id);
+
 #endif

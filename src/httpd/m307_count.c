@@ -18,7 +18,10 @@ static r307_cell_t __attribute__((noinline)) *loose_cell(
     apr_uint64_t id = r307_identity_part(r307_identity_rule(rule),
                                          rule->file, strlen(rule->file));
 
-    return r307_activity_loose(activity, id, r307_rule_label(pool, rule));
+    r307_cell_t *cell = r307_activity_loose_known(activity, id);
+
+    return cell ? cell
+        : r307_activity_loose(activity, id, r307_rule_label(pool, rule));
 }
 
 static void count_in(r307_counter_t *counter, apr_uint32_t slot, int dry,

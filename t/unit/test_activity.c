@@ -154,9 +154,14 @@ static void test_recent_meanwhile(void)
 static void test_loose(void)
 {
     r307_activity_t *a = fresh();
+    r307_cell_t *none = r307_activity_loose_known(a, 5);
     r307_cell_t *cell = r307_activity_loose(a, 5, "f:1"), *other;
+
     apr_uint64_t id;
     unsigned had = 0;
+
+    ok(!none && cell && cell == r307_activity_loose_known(a, 5),
+       "known once it is there");
 
     ok(cell && cell == r307_activity_loose(a, 5, "f:1"), "found again");
     other = r307_activity_loose(a, 6, "f:2");
