@@ -114,6 +114,7 @@ class Site:
                 "LIBEXECDIR": self.bench.libexecdir,
                 "MODULE": self.bench.module, "CONST307": self.bench.const307,
                 "MATCH": "", "MAP": "", "TABLE_OPTIONS": "",
+                "COUNTERS": "On",
                 **self.system.vars}
 
     def write_conf(self, ports, mpm):
