@@ -95,9 +95,10 @@ static int add_part(builder_t *b, const r307_part_t *part)
 
 static inline int add_parts(builder_t *b, int from, int to)
 {
-    for (; from < to; from++) {
-        const r307_part_t *part = &b->target->parts[from];
+    const r307_part_t *part = b->target->parts + from;
+    const r307_part_t *end = b->target->parts + to;
 
+    for (; part < end; part++) {
         if (part->kind == R307_PART_TEXT) {
             r307_buf_add(&b->out, part->text, part->len);
         }
@@ -151,7 +152,7 @@ static void add_path(builder_t *b)
                      R307_IN_PATH, &b->out, b->req->pool);
 }
 
-static void add_remainder(builder_t *b)
+static inline void add_remainder(builder_t *b)
 {
     if (b->match->rule->kind == R307_RULE_ANY) {
         add_path(b);
@@ -404,6 +405,16 @@ static int whole(builder_t *b)
     return 1;
 }
 
+static inline int head(builder_t *b)
+{
+    const r307_target_t *t = b->target;
+
+    if (t->kind == R307_TARGET_URL) {       /* as most */
+        return t->computed_host ? computed_host_head(b) : literal_head(b);
+    }
+    return t->kind == R307_TARGET_PATH ? path_head(b) : site_head(b);
+}
+
 void r307_location_build(r307_request_t *req, const r307_match_t *match,
                          r307_decision_t *out)
 {
@@ -415,16 +426,8 @@ void r307_location_build(r307_request_t *req, const r307_match_t *match,
     b.target = match->target;
     b.decision = out;
     r307_buf_init(&b.out, req->pool, 256, R307_LOCATION_MAX);
-    if (b.target->kind == R307_TARGET_WHOLE) {
-        ok = whole(&b);
-    }
-    else {
-        ok = (b.target->kind == R307_TARGET_PATH ? path_head(&b)
-              : b.target->kind == R307_TARGET_SITE ? site_head(&b)
-              : b.target->computed_host ? computed_host_head(&b)
-              : literal_head(&b))
-             && add_query_and_fragment(&b);
-    }
+    ok = b.target->kind == R307_TARGET_WHOLE ? whole(&b)
+        : head(&b) && add_query_and_fragment(&b);
     if (!ok) {
         return;
     }

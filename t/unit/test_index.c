@@ -206,9 +206,8 @@ static int lines_of(const r307_ruleset_t *set, const char *host,
     r307_match_t match;
     int n = 0;
 
-    r307_search_init(&search, host, path, strlen(path), NULL, NULL, &scratch,
-                     pool);
-    if (!r307_search_begin(&search, set)) {
+    r307_search_init(&search, host, path, strlen(path), &scratch, pool);
+    if (!r307_search_begin(&search, set, NULL, NULL)) {
         return 0;
     }
     while (r307_search_next(&search, &match) == APR_SUCCESS) {
