@@ -59,7 +59,7 @@ static int eval(builder_t *b, const r307_part_t *part, const char **value)
     return 1;
 }
 
-static int add_expr(builder_t *b, const r307_part_t *part)
+static int __attribute__((noinline)) add_expr(builder_t *b, const r307_part_t *part)
 {
     const char *value;
 
@@ -114,7 +114,7 @@ static inline int add_parts(builder_t *b, int from, int to)
 /* What was appended since `from` is the whole path behind an authority (or
  * of a path-only target): it must open with a slash, or the authority would
  * go on ("https://safe.example" + ".evil.example"). */
-static void insert_slash(builder_t *b, apr_size_t at)
+static void __attribute__((noinline)) insert_slash(builder_t *b, apr_size_t at)
 {
     if (r307_buf_reserve(&b->out, 1)) {
         memmove(b->out.data + at + 1, b->out.data + at, b->out.len - at);
@@ -144,7 +144,7 @@ static void collapse_slashes(builder_t *b, apr_size_t from)
 }
 
 /* The whole path, joined to the target's with one slash. */
-static void add_path(builder_t *b)
+static void __attribute__((noinline)) add_path(builder_t *b)
 {
     apr_size_t from = b->out.len && b->out.data[b->out.len - 1] == '/';
 
@@ -196,7 +196,7 @@ static int check_computed_host(builder_t *b, const char *s, apr_size_t len)
                              r307_error_show(&err, s, len), why));
 }
 
-static int computed_host_head(builder_t *b)
+static int __attribute__((noinline)) computed_host_head(builder_t *b)
 {
     apr_size_t path;
     int i;
@@ -241,7 +241,7 @@ static int literal_head(builder_t *b)
     return 1;
 }
 
-static int path_head(builder_t *b)
+static int __attribute__((noinline)) path_head(builder_t *b)
 {
     const char *base = b->req->server->base(b->req->ctx);
     apr_size_t from;
@@ -259,7 +259,7 @@ static int path_head(builder_t *b)
     return 1;
 }
 
-static int site_head(builder_t *b)
+static int __attribute__((noinline)) site_head(builder_t *b)
 {
     const r307_target_t *base = b->match->site->target;
 
@@ -357,7 +357,7 @@ static int wants_scheme(const r307_target_t *t)
 }
 
 /* Now that the text is there it is taken apart as any URL is. */
-static int whole(builder_t *b)
+static int __attribute__((noinline)) whole(builder_t *b)
 {
     const char *s = whole_text(b), *query, *fragment;
     apr_size_t head, path, from;

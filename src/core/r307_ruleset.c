@@ -276,12 +276,13 @@ int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
 {
     search->set = set;
     search->index = set->index;
-    search->next = 0;
     if (!set->index) {
+        search->next = 0;
         return 1;
     }
     if (set->host_rules && thorough && thorough(ctx)) {
         search->index = NULL;
+        search->next = 0;
         return 1;
     }
     return r307_walk_begin(&search->walk, set->index);

@@ -87,10 +87,10 @@ static inline void r307_search_init(r307_search_t *search, const char *host,
                                     r307_scratch_t *scratch,
                                     apr_pool_t *pool)
 {
-    search->walk.host = host;
+    search->walk.pool = pool;
     search->walk.uri = uri;
     search->walk.uri_len = uri_len;
-    search->walk.pool = pool;
+    search->walk.host = host;
     search->scratch = scratch;
     search->doubled = -1;
 }
