@@ -398,18 +398,20 @@ void r307_decide(r307_request_t *req, const r307_chain_t *chain,
 
     memset(out, 0, sizeof *out);
     r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
-                     req->server->thorough, req->ctx, &req->scratch,
-                     req->pool);
+                     &req->scratch, req->pool);
     for (; chain && out->outcome == R307_NONE; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
-        const char *reason = NULL;
 
-        if (chain->changing
-            && req->server->current(req->ctx, chain->changing, &set, &reason)
-               != APR_SUCCESS) {
-            end(out, R307_FAILED, NULL, reason);
+        if (chain->changing) {
+            set = req->server->current(req->ctx, chain->changing,
+                                       &out->reason);
+            if (out->reason) {
+                out->outcome = R307_FAILED;
+                return;
+            }
         }
-        else if (set && r307_search_begin(&search, set)) {
+        if (set && r307_search_begin(&search, set, req->server->thorough,
+                                     req->ctx)) {
             ask(req, &search,
                 req->asked && r307_chain_holds(req->asked, chain), out);
         }

@@ -40,10 +40,10 @@ typedef struct r307_host_t {
                                 const r307_match_t *match,
                                 const char **result);
     /* The set that a link's `changing` stands for at the moment; it must stay
-     * as it is until the decision has been used. *set NULL: no rules. An
-     * error makes the decision R307_FAILED with *reason. */
-    apr_status_t (*current)(void *ctx, void *changing,
-                            const r307_ruleset_t **set, const char **reason);
+     * as it is until the decision has been used. NULL: no rules, or when
+     * *reason is set, which is NULL before, the decision is R307_FAILED. */
+    const r307_ruleset_t *(*current)(void *ctx, void *changing,
+                                     const char **reason);
     r307_trace_fn trace;        /* NULL: nobody listens */
     /* What is known of the visitor: the fields given as bits. *chosen: those
      * that the visitor chose, rather than where they are; with measured set

@@ -66,8 +66,9 @@ const r307_geosource_t *r307_geofrom_sources(const r307_geofrom_t *from,
                                              r307_field_t field, int *count);
 
 /*
- * The source that alone tells the given fields: a header that holds nothing
- * but the value, or a database; NULL when there is more to it. Of the header,
+ * The only source of all the given fields, though it tell but one of them: a
+ * header that holds nothing but the value, or a database; NULL when there is
+ * more to it. Of the header,
  * r307_geovalue_set() takes the value then, if it is at most
  * R307_GEOFROM_ONLY_MAX bytes long.
  */

@@ -59,7 +59,7 @@ static int eval(builder_t *b, const r307_part_t *part, const char **value)
     return 1;
 }
 
-static int add_expr(builder_t *b, const r307_part_t *part)
+static int __attribute__((noinline)) add_expr(builder_t *b, const r307_part_t *part)
 {
     const char *value;
 
@@ -95,9 +95,10 @@ static int add_part(builder_t *b, const r307_part_t *part)
 
 static inline int add_parts(builder_t *b, int from, int to)
 {
-    for (; from < to; from++) {
-        const r307_part_t *part = &b->target->parts[from];
+    const r307_part_t *part = b->target->parts + from;
+    const r307_part_t *end = b->target->parts + to;
 
+    for (; part < end; part++) {
         if (part->kind == R307_PART_TEXT) {
             r307_buf_add(&b->out, part->text, part->len);
         }
@@ -130,7 +131,7 @@ int r307_location_part(r307_request_t *req, const r307_match_t *match,
 /* What was appended since `from` is the whole path behind an authority (or
  * of a path-only target): it must open with a slash, or the authority would
  * go on ("https://safe.example" + ".evil.example"). */
-static void insert_slash(builder_t *b, apr_size_t at)
+static void __attribute__((noinline)) insert_slash(builder_t *b, apr_size_t at)
 {
     if (r307_buf_reserve(&b->out, 1)) {
         memmove(b->out.data + at + 1, b->out.data + at, b->out.len - at);
@@ -160,7 +161,7 @@ static void collapse_slashes(builder_t *b, apr_size_t from)
 }
 
 /* The whole path, joined to the target's with one slash. */
-static void add_path(builder_t *b)
+static void __attribute__((noinline)) add_path(builder_t *b)
 {
     apr_size_t from = b->out.len && b->out.data[b->out.len - 1] == '/';
 
@@ -168,7 +169,7 @@ static void add_path(builder_t *b)
                      R307_IN_PATH, &b->out, b->req->pool);
 }
 
-static void add_remainder(builder_t *b)
+static inline void add_remainder(builder_t *b)
 {
     if (b->match->rule->kind == R307_RULE_ANY) {
         add_path(b);
@@ -212,7 +213,7 @@ static int check_computed_host(builder_t *b, const char *s, apr_size_t len)
                              r307_error_show(&err, s, len), why));
 }
 
-static int computed_host_head(builder_t *b)
+static int __attribute__((noinline)) computed_host_head(builder_t *b)
 {
     apr_size_t path;
     int i;
@@ -257,7 +258,7 @@ static int literal_head(builder_t *b)
     return 1;
 }
 
-static int path_head(builder_t *b)
+static int __attribute__((noinline)) path_head(builder_t *b)
 {
     const char *base = b->req->server->base(b->req->ctx);
     apr_size_t from;
@@ -275,7 +276,7 @@ static int path_head(builder_t *b)
     return 1;
 }
 
-static int site_head(builder_t *b)
+static int __attribute__((noinline)) site_head(builder_t *b)
 {
     const r307_target_t *base = b->match->site->target;
 
@@ -373,7 +374,7 @@ static int wants_scheme(const r307_target_t *t)
 }
 
 /* Now that the text is there it is taken apart as any URL is. */
-static int whole(builder_t *b)
+static int __attribute__((noinline)) whole(builder_t *b)
 {
     const char *s = whole_text(b), *query, *fragment;
     apr_size_t head, path, from;
@@ -421,6 +422,16 @@ static int whole(builder_t *b)
     return 1;
 }
 
+static inline int head(builder_t *b)
+{
+    const r307_target_t *t = b->target;
+
+    if (t->kind == R307_TARGET_URL) {       /* as most */
+        return t->computed_host ? computed_host_head(b) : literal_head(b);
+    }
+    return t->kind == R307_TARGET_PATH ? path_head(b) : site_head(b);
+}
+
 void r307_location_build(r307_request_t *req, const r307_match_t *match,
                          r307_decision_t *out)
 {
@@ -432,16 +443,8 @@ void r307_location_build(r307_request_t *req, const r307_match_t *match,
     b.target = match->target;
     b.decision = out;
     r307_buf_init(&b.out, req->pool, 256, R307_LOCATION_MAX);
-    if (b.target->kind == R307_TARGET_WHOLE) {
-        ok = whole(&b);
-    }
-    else {
-        ok = (b.target->kind == R307_TARGET_PATH ? path_head(&b)
-              : b.target->kind == R307_TARGET_SITE ? site_head(&b)
-              : b.target->computed_host ? computed_host_head(&b)
-              : literal_head(&b))
-             && add_query_and_fragment(&b);
-    }
+    ok = b.target->kind == R307_TARGET_WHOLE ? whole(&b)
+        : head(&b) && add_query_and_fragment(&b);
     if (!ok) {
         return;
     }

@@ -268,10 +268,11 @@ static apr_status_t match_path(r307_search_t *search,
                                const r307_rule_t *rule, apr_size_t rest,
                                r307_match_t *match)
 {
-    switch (rule->kind) {
-    case R307_RULE_PREFIX:
+    if (rule->kind == R307_RULE_PREFIX) {   /* as most */
         match->rest = covered(search, rule, rest);
         return match->rest ? APR_SUCCESS : APR_NOTFOUND;
+    }
+    switch (rule->kind) {
     case R307_RULE_EXACT:
         match->rest = covered(search, rule, rest);
         return is_exact(search, rule, match->rest) ? APR_SUCCESS
@@ -288,17 +289,18 @@ static apr_status_t match_path(r307_search_t *search,
     }
 }
 
-int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set)
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
+                      int (*thorough)(void *ctx), void *ctx)
 {
     search->set = set;
     search->index = set->index;
-    search->next = 0;
     if (!set->index) {
+        search->next = 0;
         return 1;
     }
-    if (set->host_rules && search->thorough
-        && search->thorough(search->ctx)) {
+    if (set->host_rules && thorough && thorough(ctx)) {
         search->index = NULL;
+        search->next = 0;
         return 1;
     }
     return r307_walk_begin(&search->walk, set->index);

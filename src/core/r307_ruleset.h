@@ -84,37 +84,33 @@ typedef struct r307_search_t {
     const r307_index_t *index;  /* NULL: scan */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
                                  * known */
-    int (*thorough)(void *ctx);
-    void *ctx;
     int next;                   /* scan */
     r307_walk_t walk;           /* index; its uri is normalised and
                                  * NUL-terminated */
 } r307_search_t;
 
 /* Once for a request. host: lower case, no port, or NULL. Rules and captures
- * that a search hands out live in pool or longer. thorough, with its ctx: are
- * rules for other hosts to be handed out, too, for somebody who wants to know
- * why they do not apply? Asked when a set has such rules; a table's are not
- * looked through. NULL: no. */
+ * that a search hands out live in pool or longer. */
 static inline void r307_search_init(r307_search_t *search, const char *host,
                                     const char *uri, apr_size_t uri_len,
-                                    int (*thorough)(void *ctx), void *ctx,
                                     r307_scratch_t *scratch,
                                     apr_pool_t *pool)
 {
-    search->walk.host = host;
+    search->walk.pool = pool;
     search->walk.uri = uri;
     search->walk.uri_len = uri_len;
-    search->walk.pool = pool;
-    search->thorough = thorough;
-    search->ctx = ctx;
+    search->walk.host = host;
     search->scratch = scratch;
     search->doubled = -1;
 }
 
 /* For each set that is asked. Returns 0 when no rule of the set can match;
- * then search must not be used. */
-int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set);
+ * then search must not be used. thorough, with its ctx: are rules for other
+ * hosts to be handed out, too, for somebody who wants to know why they do not
+ * apply? Asked when a set has such rules; a table's are not looked through.
+ * NULL: no. */
+int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
+                      int (*thorough)(void *ctx), void *ctx);
 
 /*
  * The next candidate, in configuration order, or for a table in order of

@@ -99,7 +99,7 @@ static const r307_record_t * __attribute__((noinline)) compare_others(
 }
 
 /* The same, from that slot on. Nearly always it is that one. */
-static const r307_record_t * __attribute__((noinline)) compare(
+static const r307_record_t * __attribute__((noinline)) compare_with_host(
     const r307_index_t *index, const char *uri, apr_size_t end,
     unsigned depth, const name_t *host, const r307_slot_t *slot)
 {
@@ -107,6 +107,21 @@ static const r307_record_t * __attribute__((noinline)) compare(
 
     return rec && is_key(rec, host, uri, end, depth) ? rec
         : compare_others(index, uri, end, depth, host, slot);
+}
+
+/* Mostly there is no host, and then there is less to be saved. */
+static const r307_record_t * __attribute__((noinline)) compare(
+    const r307_index_t *index, const char *uri, apr_size_t end,
+    unsigned depth, const name_t *host, const r307_slot_t *slot)
+{
+    const r307_record_t *rec;
+
+    if (host) {
+        return compare_with_host(index, uri, end, depth, host, slot);
+    }
+    rec = r307_index_record(index, slot->ref);
+    return rec && is_key(rec, NULL, uri, end, depth) ? rec
+        : compare_others(index, uri, end, depth, NULL, slot);
 }
 
 /* The first record of a key, or NULL; hash: the key's, unmasked. Mostly there
@@ -229,9 +244,10 @@ typedef struct hasher_t {
     apr_uint64_t hash;
 } hasher_t;
 
-/* The hash of what lies before end. */
-static inline apr_uint64_t hash_to(hasher_t *h, const char *end)
+/* The hash of what lies before uri[len]. */
+static inline apr_uint64_t hash_to(hasher_t *h, apr_size_t len)
 {
+    const char *end = h->uri + len;
     apr_size_t n = (apr_size_t)(end - h->at), words;
 
     for (words = n / 8; words > 0; words--, h->at += 8) {
@@ -240,7 +256,7 @@ static inline apr_uint64_t hash_to(hasher_t *h, const char *end)
     n %= 8;
     /* mostly there are enough bytes before to load a whole word; n can be 0,
      * and a shift by 64 is none */
-    return r307_hash_mix(h->hash, end - h->uri >= 8
+    return r307_hash_mix(h->hash, len >= 8
                          ? r307_hash_word(end - 8) >> (56 - 8 * n) >> 8
                          : r307_hash_short_word(h->at, n));
 }
@@ -265,8 +281,8 @@ static int __attribute__((noinline)) probe_any(r307_walk_t *walk,
             return 0;
         }
         if (depths >> depth & 1) {
-            probe(walk, uri, (apr_size_t)(slash - uri), depth,
-                  hash_to(&h, slash));
+            apr_size_t at = (apr_size_t)(slash - uri);
+            probe(walk, uri, at, depth, hash_to(&h, at));
         }
         p = slash + 1;
     }
@@ -301,20 +317,20 @@ static inline apr_uint64_t slashes(const char *p, apr_size_t n)
 static inline __attribute__((always_inline))
 int probe_usual(r307_walk_t *walk, const char *uri, apr_size_t len)
 {
-    const char *p = uri + 1;
-    hasher_t h = { uri, p, R307_HASH_SEED };
-    apr_uint64_t bits = slashes(p, len - 1);
+    hasher_t h = { uri, uri + 1, R307_HASH_SEED };
+    apr_uint64_t bits = slashes(uri, len);
     apr_uint64_t depths = walk->index->info.depths & ~(apr_uint64_t)1;
     unsigned depth = 1, next;
 
-    if (bits & (bits << 1 | 1)) {
+    if (bits & bits << 1) {
         return 0;
     }
+    bits &= ~(apr_uint64_t)1;                   /* the root is not asked */
     if (uri[len - 1] != '/') {
-        bits |= (apr_uint64_t)1 << (len - 1);   /* the end is one as well */
+        bits |= (apr_uint64_t)1 << len;         /* the end is one as well */
     }
     for (; depths; depths &= depths - 1) {
-        const char *slash;
+        apr_size_t at;
 
         next = (unsigned)__builtin_ctzll(depths);
         for (; depth < next; depth++) {
@@ -323,9 +339,8 @@ int probe_usual(r307_walk_t *walk, const char *uri, apr_size_t len)
         if (!bits) {
             break;
         }
-        slash = p + __builtin_ctzll(bits);
-        probe(walk, uri, (apr_size_t)(slash - uri), depth,
-              hash_to(&h, slash));
+        at = (apr_size_t)__builtin_ctzll(bits);
+        probe(walk, uri, at, depth, hash_to(&h, at));
     }
     return 1;
 }
@@ -336,7 +351,7 @@ static inline int probe_path(r307_walk_t *walk, const char *uri,
                              apr_size_t len)
 {
 #ifdef __SSE2__
-    if (len >= 17 && len <= 64) {
+    if (len >= 16 && len <= 63) {
         return probe_usual(walk, uri, len);
     }
 #endif
@@ -403,7 +418,7 @@ static inline void advance(const r307_walk_t *walk, list_t *list)
     }
 }
 
-static list_t *lowest(const r307_walk_t *walk)
+static list_t * __attribute__((noinline)) lowest(const r307_walk_t *walk)
 {
     list_t *best = NULL;
     int i;

@@ -26,11 +26,11 @@ typedef enum r307_order_t {
  * all indexes that a request is looked up in; the others are private but for
  * rest. */
 typedef struct r307_walk_t {
-    const char *host;           /* lower case, no port, or NULL */
+    apr_pool_t *pool;
     const char *uri;            /* decoded, begins with '/'; need not be
                                  * terminated */
     apr_size_t uri_len;
-    apr_pool_t *pool;
+    const char *host;           /* lower case, no port, or NULL */
 
     const r307_index_t *index;
     r307_walk_list_t *lists;    /* deepest last */

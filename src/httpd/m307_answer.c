@@ -31,31 +31,40 @@ void m307_answer_set_caching(const m307_request_t *req,
     }
 }
 
+/* What most requests have no use for is out of line: it would cost them the
+ * guard of its variable on the stack. */
+static int __attribute__((noinline)) is_beyond(const char *length,
+                                               apr_off_t limit)
+{
+    apr_off_t bytes;
+
+    return !ap_parse_strict_length(&bytes, length)
+           || bytes > (limit == M307_UNSET ? M307_DRAIN_DEFAULT : limit);
+}
+
+/* limit: M307_UNSET for the default */
 static int is_large_body(const request_rec *r, apr_off_t limit)
 {
-    const char *length = apr_table_get(r->headers_in, "Content-Length");
-    apr_off_t bytes;
+    const char *length;
 
     if (apr_table_get(r->headers_in, "Transfer-Encoding")) {
         return 1;
     }
-    return length && (!ap_parse_strict_length(&bytes, length)
-                      || bytes > limit);
+    length = apr_table_get(r->headers_in, "Content-Length");
+    return length && is_beyond(length, limit);
 }
 
 /* The stream of HTTP/2 counts as a connection that is to be closed, so httpd
  * would not read even a small body, and would reset the stream while the
  * client still sends. */
-static void drain_stream(request_rec *r)
+static void __attribute__((noinline)) drain_stream(request_rec *r)
 {
     conn_rec *c = r->connection;
+    ap_conn_keepalive_e keepalive = c->keepalive;
 
-    if (c->master && !r->main) {
-        ap_conn_keepalive_e keepalive = c->keepalive;
-        c->keepalive = AP_CONN_UNKNOWN;
-        (void)ap_discard_request_body(r);
-        c->keepalive = keepalive;
-    }
+    c->keepalive = AP_CONN_UNKNOWN;
+    (void)ap_discard_request_body(r);
+    c->keepalive = keepalive;
 }
 
 /*
@@ -66,13 +75,10 @@ static void drain_stream(request_rec *r)
  */
 void m307_answer_spare_body(request_rec *r, apr_off_t limit)
 {
-    if (limit == M307_UNSET) {
-        limit = M307_DRAIN_DEFAULT;
-    }
     if (r->expecting_100 || is_large_body(r, limit)) {
         r->connection->keepalive = AP_CONN_CLOSE;
     }
-    else {
+    else if (r->connection->master && !r->main) {
         drain_stream(r);
     }
 }

@@ -289,7 +289,8 @@ static m307_version_t *acquire(m307_source_t *source, request_rec *r,
     }
     version = m307_version_acquire(&entry->versions);
     if (!version) {
-        *reason = apr_pstrdup(r->pool, entry->error);
+        *reason = entry->error ? apr_pstrdup(r->pool, entry->error)
+            : "there is no memory for its rules";
     }
     apr_thread_mutex_unlock(cache.mutex);
     return version;

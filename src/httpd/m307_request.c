@@ -119,23 +119,17 @@ static const r307_ruleset_t *hold(m307_request_t *req,
     return r307_table_rules(version->data);
 }
 
-static apr_status_t __attribute__((noinline)) current_file(
-    m307_request_t *req, m307_source_t *source, const r307_ruleset_t **set,
-    const char **reason)
+static const r307_ruleset_t * __attribute__((noinline)) current_file(
+    m307_request_t *req, m307_source_t *source, const char **reason)
 {
     m307_version_t *version = source->acquire(source, req->r, reason);
 
-    if (!version) {
-        return APR_EGENERAL;
-    }
-    *set = hold(req, version);
-    return APR_SUCCESS;
+    return version ? hold(req, version) : NULL;
 }
 
 /* replaced: a version to be given back, or NULL */
-static apr_status_t __attribute__((noinline)) current_table(
-    m307_request_t *req, m307_table_t *table, m307_version_t *replaced,
-    const r307_ruleset_t **set)
+static const r307_ruleset_t * __attribute__((noinline)) current_table(
+    m307_request_t *req, m307_table_t *table, m307_version_t *replaced)
 {
     m307_version_t *version;
 
@@ -143,16 +137,13 @@ static apr_status_t __attribute__((noinline)) current_table(
         m307_version_release(replaced);
     }
     version = m307_table_acquire(table, req->r->server);
-    if (version) {
-        *set = hold(req, version);
-    }
-    return APR_SUCCESS;
+    return version ? hold(req, version) : NULL;
 }
 
 /* r307_request_t.current. Most requests ask one table, and find its version
  * of before; that much is done here, and needs no stack. */
-static apr_status_t current(void *ctx, void *changing,
-                            const r307_ruleset_t **set, const char **reason)
+static const r307_ruleset_t *current(void *ctx, void *changing,
+                                     const char **reason)
 {
     m307_request_t *req = ctx;
     m307_source_t *source = changing;
@@ -160,21 +151,20 @@ static apr_status_t current(void *ctx, void *changing,
     m307_version_t *version;
 
     if (source->acquire) {
-        return current_file(req, source, set, reason);
+        return current_file(req, source, reason);
     }
     version = table->versions.current;
     if (req->held || !version
         || m307_refresh_generation(table) != table->generation) {
-        return current_table(req, table, NULL, set);
+        return current_table(req, table, NULL);
     }
     if (!m307_version_enter(&table->versions, version)) {
-        return current_table(req, table, version, set);
+        return current_table(req, table, version);
     }
     req->first_held.version = version;
     req->first_held.next = NULL;
     req->held = &req->first_held;
-    *set = r307_table_rules(version->data);
-    return APR_SUCCESS;
+    return r307_table_rules(version->data);
 }
 
 /* The first, which is the last of the list, is released by the caller. */

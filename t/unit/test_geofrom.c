@@ -200,6 +200,49 @@ static void test_vary(void)
     }
 }
 
+/* ---- one source that tells everything ---- */
+
+static const struct {
+    const char *words;
+    unsigned fields;
+    const char *name;           /* of the header, "" of a database; NULL:
+                                 * there is more to it */
+} onlys[] = {
+    { "country=header:C", BIT(COUNTRY), "C" },
+    { "country=header:C country=header:D", BIT(COUNTRY), NULL },
+    { "country=header:C:kv:cc", BIT(COUNTRY), NULL },
+    { "country=cookie:c", BIT(COUNTRY), NULL },
+    { "country=mmdb:/a", BIT(COUNTRY), "" },
+    { "country=header:C", BIT(COUNTRY) | BIT(LATLONG), "C" },
+    { "latlong=header:P", BIT(COUNTRY) | BIT(LATLONG), "P" },
+    { "latlong=header:P", BIT(LATLONG), "P" },
+    { "latlong=header:P country=header:C", BIT(LATLONG), NULL },
+    { "latlong=mmdb:/a", BIT(LATLONG), NULL },
+    { "latitude=header:A longitude=header:B", BIT(LATLONG), NULL },
+    { "continent=header:K", BIT(CONTINENT), "K" },
+    { "region=header:R", BIT(REGION), NULL },
+    { "region=header:R", BIT(COUNTRY), NULL },
+    { "latlong=header:P", BIT(LATLONG) | BIT(LANGUAGE), NULL },
+    { "latlong=header:P", BIT(COUNTRY), NULL },
+    { "latlong=header:P", BIT(LANGUAGE), "Accept-Language" },
+    { "latlong=header:P", BIT(COUNTRY) | BIT(LANGUAGE), "Accept-Language" }
+};
+
+static void test_only(void)
+{
+    r307_error_t err = { tap_pool, NULL };
+    unsigned i;
+
+    for (i = 0; i < TABLE(onlys); i++) {
+        r307_geofrom_t *from = from_words(onlys[i].words, &err);
+        const r307_geosource_t *only =
+            r307_geofrom_only(from, onlys[i].fields);
+        is(!only ? NULL : only->kind == R307_GEO_MMDB ? "" : only->name,
+           onlys[i].name, "the only source of '%s' for %#x", onlys[i].words,
+           onlys[i].fields);
+    }
+}
+
 static void test_databases(void)
 {
     r307_error_t err = { tap_pool, NULL };
@@ -602,6 +645,7 @@ int main(void)
     tap_begin();
     test_errors();
     test_vary();
+    test_only();
     test_databases();
     test_reads();
     test_without();

@@ -108,6 +108,7 @@ typedef struct sets_t {
     r307_ruleset_t *plain, *frozen, *masked;
     const r307_ruleset_t *table;
     char *text;
+    int lines;
 } sets_t;
 
 #define FLAGS (R307_REGEX_DOTALL | R307_REGEX_DOLLAR_ENDONLY)
@@ -170,23 +171,38 @@ static void compile_table(sets_t *sets)
     remove(file);
 }
 
-static void fill(sets_t *sets, apr_pool_t *pool, int rules)
+static void begin(sets_t *sets, apr_pool_t *pool)
 {
-    int i;
-
     sets->pool = pool;
+    sets->lines = 0;
     sets->plain = r307_ruleset_create(pool);
     sets->frozen = r307_ruleset_create(pool);
     sets->masked = r307_ruleset_create(pool);
     sets->text = apr_pstrdup(pool, "");
-    for (i = 0; i < rules; i++) {
-        const char *line = random_line(pool);
-        add_line(sets, line, i + 1);
-        sets->text = apr_pstrcat(pool, sets->text, line, "\n", NULL);
-    }
+}
+
+static void add(sets_t *sets, const char *line)
+{
+    add_line(sets, line, ++sets->lines);
+    sets->text = apr_pstrcat(sets->pool, sets->text, line, "\n", NULL);
+}
+
+static void finish(sets_t *sets)
+{
     r307_ruleset_freeze_masked(sets->frozen, ~(apr_uint32_t)0);
     r307_ruleset_freeze_masked(sets->masked, 3);
     compile_table(sets);
+}
+
+static void fill(sets_t *sets, apr_pool_t *pool, int rules)
+{
+    int i;
+
+    begin(sets, pool);
+    for (i = 0; i < rules; i++) {
+        add(sets, random_line(pool));
+    }
+    finish(sets);
 }
 
 static int host_holds(const r307_rule_t *rule, const char *host)
@@ -206,9 +222,8 @@ static int lines_of(const r307_ruleset_t *set, const char *host,
     r307_match_t match;
     int n = 0;
 
-    r307_search_init(&search, host, path, strlen(path), NULL, NULL, &scratch,
-                     pool);
-    if (!r307_search_begin(&search, set)) {
+    r307_search_init(&search, host, path, strlen(path), &scratch, pool);
+    if (!r307_search_begin(&search, set, NULL, NULL)) {
         return 0;
     }
     while (r307_search_next(&search, &match) == APR_SUCCESS) {
@@ -313,6 +328,42 @@ static void test_set(int number)
     apr_pool_destroy(pool);
 }
 
+/* Paths as long as the words and vectors that they are read in, and some
+ * bytes more and less. */
+static void test_lengths(void)
+{
+    static const char longest[] = "/segment/of/some/length/and/one/more/"
+        "that/leads/to/another/and/ends/a/little/behind/it/all";
+    static const char *const tails[] = { "", "/", "x", "/x", "//x", "//" };
+    const char *wrong = NULL, *path = "";
+    apr_size_t len;
+    unsigned i;
+    int found = 0, before;
+    sets_t sets;
+
+    begin(&sets, tap_pool);
+    for (len = 2; len < sizeof longest; len++) {
+        add(&sets, apr_pstrcat(tap_pool, apr_pstrmemdup(tap_pool, longest,
+                                                        len),
+                               " https://t.example/", NULL));
+    }
+    finish(&sets);
+    for (len = 2; len < sizeof longest && !wrong; len++) {
+        for (i = 0; i < TABLE(tails) && !wrong; i++) {
+            path = apr_pstrcat(tap_pool, apr_pstrmemdup(tap_pool, longest,
+                                                        len),
+                               tails[i], NULL);
+            before = found;
+            wrong = compare(&sets, NULL, path, tap_pool, &found);
+            if (!wrong && !*tails[i] && found == before) {
+                wrong = "nothing is found";
+            }
+        }
+    }
+    ok(!wrong, "paths of all lengths%s%s%s%s", wrong ? ": " : "",
+       wrong ? path : "", wrong ? ": " : "", wrong ? wrong : "");
+}
+
 static void test_keys(void)
 {
     static const struct {
@@ -366,6 +417,7 @@ int main(void)
 
     tap_begin();
     test_keys();
+    test_lengths();
     for (i = 0; i < SETS; i++) {
         test_set(i + 1);
     }
