@@ -449,16 +449,17 @@ int r307_decide_match(r307_request_t *req, const r307_chain_t *chain,
     int found = 0;
 
     r307_search_init(&search, req->host, req->path.uri, req->path.uri_len,
-                     req->server->thorough, req->ctx, &req->scratch,
-                     req->pool);
+                     &req->scratch, req->pool);
     for (; chain && !found; chain = chain->next) {
         const r307_ruleset_t *set = chain->set;
-        const char *reason;
+        const char *reason = NULL;
 
-        if ((!chain->changing
-             || req->server->current(req->ctx, chain->changing, &set,
-                                     &reason) == APR_SUCCESS)
-            && set && r307_search_begin(&search, set)) {
+        if (chain->changing) {
+            set = req->server->current(req->ctx, chain->changing, &reason);
+        }
+        if (!reason && set
+            && r307_search_begin(&search, set, req->server->thorough,
+                                 req->ctx)) {
             found = find_again(req, &search, rule, match);
         }
     }

@@ -40,8 +40,8 @@ typedef struct r307_lint_t {
     const r307_chain_t *chain;  /* what a request to this server is asked,
                                  * for following; NULL: do not follow */
     /* As in r307_host_t. */
-    apr_status_t (*current)(void *ctx, void *changing,
-                            const r307_ruleset_t **set, const char **reason);
+    const r307_ruleset_t *(*current)(void *ctx, void *changing,
+                                     const char **reason);
     void (*found)(void *ctx, const r307_finding_t *finding);
     void *ctx;
 

@@ -33,12 +33,12 @@ static const char *base(void *ctx)
     return NULL;
 }
 
-static apr_status_t current(void *ctx, void *changing,
-                            const r307_ruleset_t **set, const char **reason)
+static const r307_ruleset_t *current(void *ctx, void *changing,
+                                     const char **reason)
 {
     r307_lint_t *lint = ((walker_t *)ctx)->lint;
 
-    return lint->current(lint->ctx, changing, set, reason);
+    return lint->current(lint->ctx, changing, reason);
 }
 
 static const r307_host_t host = { .self = self, .base = base,

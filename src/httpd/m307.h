@@ -263,6 +263,8 @@ void m307_caching_merge_vary(request_rec *r, const char *more);
  * directive that needs to; and when all have been read. */
 void m307_filters_need(const cmd_parms *cmd);
 void m307_filters_hook(apr_pool_t *pconf, const server_rec *s);
+/* Can an .htaccess file of any server use our directives? */
+int m307_filters_any_htaccess(const server_rec *s);
 
 /* m307_upgrade.c: other modules' 302 and 301. dir->upgrade is set when one of
  * the insert functions is called. */

@@ -3,6 +3,7 @@
  * Owns what can only be judged when all directives have been read. Runs in
  * check_config, so that `apachectl configtest` sees it.
  */
+#include "httpd/m307_status.h"
 #include "httpd/m307_table.h"
 
 #include "apr_strings.h"
@@ -38,6 +39,7 @@ int m307_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (m307_health_check_all(pconf, ptemp) != OK) {
         result = HTTP_INTERNAL_SERVER_ERROR;
     }
+    m307_status_hook(s);
     m307_filters_hook(pconf, s);
     if (m307_table_open_all(pconf, ptemp, s) != OK) {
         result = HTTP_INTERNAL_SERVER_ERROR;

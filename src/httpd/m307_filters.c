@@ -36,7 +36,7 @@ static int allows_htaccess(ap_conf_vector_t *section)
 }
 
 /* AllowOverride stands in <Directory> only. */
-static int any_htaccess(const server_rec *s)
+static int server_allows_htaccess(const server_rec *s)
 {
     const core_server_config *core =
         ap_get_core_module_config(s->module_config);
@@ -49,6 +49,14 @@ static int any_htaccess(const server_rec *s)
         }
     }
     return 0;
+}
+
+int m307_filters_any_htaccess(const server_rec *s)
+{
+    while (s && !server_allows_htaccess(s)) {
+        s = s->next;
+    }
+    return s != NULL;
 }
 
 /* An error page may be replaced by what the request that failed allows. */
@@ -86,12 +94,7 @@ static void insert_error_filter(request_rec *r)
  * what httpd is about to name in its page. */
 void m307_filters_hook(apr_pool_t *pconf, const server_rec *s)
 {
-    int needed = is_needed(pconf);
-
-    for (; s && !needed; s = s->next) {
-        needed = any_htaccess(s);
-    }
-    if (needed) {
+    if (is_needed(pconf) || m307_filters_any_htaccess(s)) {
         ap_hook_insert_filter(insert_filter, NULL, NULL,
                               APR_HOOK_REALLY_LAST);
         ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,

@@ -11,6 +11,8 @@
 #include "mod_status.h"
 #include "util_script.h"
 
+static const char handler_name[] = "redirect307-status";
+
 static const struct {
     const char *name;
     const char *type;
@@ -106,8 +108,8 @@ int m307_status_handler(request_rec *r)
     const char *error;
 
     /* asked for every request: mostly the first letter tells */
-    if (!r->handler || r->handler[0] != 'r'
-        || strcmp(r->handler, "redirect307-status")) {
+    if (!r->handler || r->handler[0] != handler_name[0]
+        || strcmp(r->handler, handler_name)) {
         return DECLINED;
     }
     r->allowed = APR_INT64_C(1) << M_GET;
@@ -153,9 +155,30 @@ int m307_status_section(request_rec *r, int flags)
     return OK;
 }
 
+/* Is the handler named in the configuration, by whatever directive? */
+static int is_named(const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if ((node->args && strstr(node->args, handler_name))
+            || is_named(node->first_child)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* All handlers are asked for every request, so this one is there only where
+ * somebody can reach it. */
+void m307_status_hook(const server_rec *s)
+{
+    if (is_named(ap_conftree) || m307_filters_any_htaccess(s)) {
+        ap_hook_handler(m307_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+        apr_hook_sort_all();    /* before the default handler */
+    }
+}
+
 void m307_status_register(void)
 {
-    ap_hook_handler(m307_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, m307_status_section, NULL, NULL,
                       APR_HOOK_MIDDLE);
 }

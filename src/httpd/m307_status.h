@@ -109,5 +109,7 @@ int m307_status_handler(request_rec *r);
 /* In the page of mod_status; flags: AP_STATUS_* */
 int m307_status_section(request_rec *r, int flags);
 void m307_status_register(void);
+/* check_config */
+void m307_status_hook(const server_rec *s);
 
 #endif

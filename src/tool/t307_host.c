@@ -186,8 +186,8 @@ static apr_status_t eval_string(void *ctx, const void *expr,
 
 /* ---- tables ---- */
 
-static apr_status_t current(void *ctx, void *changing,
-                            const r307_ruleset_t **set, const char **reason)
+static const r307_ruleset_t *current(void *ctx, void *changing,
+                                     const char **reason)
 {
     t307_ask_t *ask = ctx;
     t307_source_t *source = changing;
@@ -197,10 +197,9 @@ static apr_status_t current(void *ctx, void *changing,
     if (!table) {
         *reason = apr_pstrcat(ask->pool, source->label, ": ", source->error,
                               NULL);
-        return APR_EGENERAL;
+        return NULL;
     }
-    *set = r307_table_rules(table);
-    return APR_SUCCESS;
+    return r307_table_rules(table);
 }
 
 /* ---- trace ---- */

@@ -116,8 +116,8 @@ static void each(void *ctx, apr_uint64_t done)
     }
 }
 
-static apr_status_t current(void *ctx, void *changing,
-                            const r307_ruleset_t **out, const char **reason)
+static const r307_ruleset_t *current(void *ctx, void *changing,
+                                     const char **reason)
 {
     linter_t *l = ctx;
     t307_source_t *source = changing;
@@ -125,10 +125,9 @@ static apr_status_t current(void *ctx, void *changing,
 
     if (!table) {
         *reason = source->error;
-        return APR_EGENERAL;
+        return NULL;
     }
-    *out = r307_table_rules(table);
-    return APR_SUCCESS;
+    return r307_table_rules(table);
 }
 
 /* ---- rules ---- */
