@@ -10,6 +10,8 @@
 
 #include <strings.h>
 
+/* Mostly a target is one piece of text, and the rest of the path follows. What
+ * is rarer is out of line (noinline), so that this keeps to registers. */
 typedef struct builder_t {
     r307_request_t *req;
     const r307_match_t *match;
@@ -59,7 +61,8 @@ static int eval(builder_t *b, const r307_part_t *part, const char **value)
     return 1;
 }
 
-static int __attribute__((noinline)) add_expr(builder_t *b, const r307_part_t *part)
+static int __attribute__((noinline)) add_expr(builder_t *b,
+                                              const r307_part_t *part)
 {
     const char *value;
 
@@ -518,16 +521,12 @@ static int same_path_and_query(const char *location, const char *path,
                                  strlen(query), R307_IN_QUERY));
 }
 
-int r307_location_is_self(const r307_request_t *req,
-                          const r307_target_t *target, const char *location)
+static int __attribute__((noinline)) same_url(const r307_request_t *req,
+                                              const char *location)
 {
     const char *path = location;
     const r307_self_t *self;
 
-    /* The host alone settles nearly every case, and costs nothing. */
-    if (target->authority_len && !same_host(req, &target->authority)) {
-        return 0;
-    }
     if (location[0] != '/') {
         apr_size_t scheme = strcspn(location, ":");
         apr_size_t len = strcspn(location + scheme + 3, "/?#");
@@ -541,4 +540,12 @@ int r307_location_is_self(const r307_request_t *req,
     return same_path_and_query(path, self->path, self->query)
            || (req->path.raw
                && same_path_and_query(path, req->path.raw, req->query));
+}
+
+int r307_location_is_self(const r307_request_t *req,
+                          const r307_target_t *target, const char *location)
+{
+    /* The host alone settles nearly every case, and costs nothing. */
+    return !(target->authority_len && !same_host(req, &target->authority))
+           && same_url(req, location);
 }
