@@ -521,12 +521,16 @@ static int same_path_and_query(const char *location, const char *path,
                                  strlen(query), R307_IN_QUERY));
 }
 
-static int __attribute__((noinline)) same_url(const r307_request_t *req,
-                                              const char *location)
+int r307_location_is_self(const r307_request_t *req,
+                          const r307_target_t *target, const char *location)
 {
     const char *path = location;
     const r307_self_t *self;
 
+    /* The host alone settles nearly every case, and costs nothing. */
+    if (target->authority_len && !same_host(req, &target->authority)) {
+        return 0;
+    }
     if (location[0] != '/') {
         apr_size_t scheme = strcspn(location, ":");
         apr_size_t len = strcspn(location + scheme + 3, "/?#");
@@ -540,12 +544,4 @@ static int __attribute__((noinline)) same_url(const r307_request_t *req,
     return same_path_and_query(path, self->path, self->query)
            || (req->path.raw
                && same_path_and_query(path, req->path.raw, req->query));
-}
-
-int r307_location_is_self(const r307_request_t *req,
-                          const r307_target_t *target, const char *location)
-{
-    /* The host alone settles nearly every case, and costs nothing. */
-    return !(target->authority_len && !same_host(req, &target->authority))
-           && same_url(req, location);
 }
