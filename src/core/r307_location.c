@@ -10,6 +10,8 @@
 
 #include <strings.h>
 
+/* Mostly a target is one piece of text, and the rest of the path follows. What
+ * is rarer is out of line (noinline), so that this keeps to registers. */
 typedef struct builder_t {
     r307_request_t *req;
     const r307_match_t *match;
@@ -59,7 +61,8 @@ static int eval(builder_t *b, const r307_part_t *part, const char **value)
     return 1;
 }
 
-static int __attribute__((noinline)) add_expr(builder_t *b, const r307_part_t *part)
+static int __attribute__((noinline)) add_expr(builder_t *b,
+                                              const r307_part_t *part)
 {
     const char *value;
 
