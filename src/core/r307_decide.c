@@ -375,11 +375,14 @@ void ask(r307_request_t *req, r307_search_t *search, int again,
     apr_status_t rv;
 
     while ((rv = r307_search_next(search, &match)) != APR_NOTFOUND) {
+        if (again && !(match.rule->when && match.rule->when->expr_text)) {
+            continue;           /* one with dryrun has been told, too */
+        }
         if (rv != APR_SUCCESS) {
             end(out, R307_REFUSED, match.rule, "the regular expression "
                 "reached its limit of backtracking on this path");
         }
-        else if (!again || (match.rule->when && match.rule->when->expr_text)) {
+        else {
             consider(req, &match, out);
         }
         if (out->outcome != R307_NONE) {
