@@ -431,9 +431,10 @@ static int find_again(r307_request_t *req, r307_search_t *search,
                       const r307_rule_t *rule, r307_match_t *match)
 {
     r307_decision_t ignored;
+    apr_status_t rv;
 
-    while (r307_search_next(search, match) == APR_SUCCESS) {
-        if (is_rule(match->rule, rule)) {
+    while ((rv = r307_search_next(search, match)) != APR_NOTFOUND) {
+        if (rv == APR_SUCCESS && is_rule(match->rule, rule)) {
             match->target = match->rule->target;
             match->site = NULL;
             (void)consider_fully(req, match, &ignored);

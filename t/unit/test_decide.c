@@ -379,6 +379,7 @@ static void test_dry_limits(void)
     r307_chain_t chain = { NULL, NULL, NULL }, asked;
     r307_ruleset_t *set;
     r307_decision_t d;
+    r307_match_t match;
     const char *told;
     int i;
 
@@ -401,6 +402,9 @@ static void test_dry_limits(void)
            i ? "by the index" : "in order");
         is(outcome(&d), "http://2/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
            "and the next rule answers, with its own captures");
+        ok(r307_decide_match(&req, &chain, d.rule, &match)
+           && match.rule == d.rule && match.captures.count == 2,
+           "and is found again");
         asked = chain;
         req.asked = &asked;
         told = "";
