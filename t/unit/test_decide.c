@@ -372,7 +372,8 @@ static void note_would(void *ctx, const r307_decision_t *d)
 static void test_dry_limits(void)
 {
     static const char endless[] = "~^/((a+)+)+$ http://t/ dryrun\n";
-    const char *text = apr_pstrcat(tap_pool, endless, endless, "~^/(a+)b$ http://2/$1\n", NULL);
+    const char *text = apr_pstrcat(tap_pool, endless, endless,
+                                   "~^/(a+)b$ http://2/$1\n", NULL);
     const char *filler = "";
     r307_request_t req = request();
     r307_host_t host = *req.server;
