@@ -1,6 +1,6 @@
-# What is counted, and that it is exact: for every source of rules, while
-# children come and go, while tables change, over graceful restarts and over
-# stops.
+# What is counted, and that it is exact: for every source of rules, under load,
+# while children come and go, while tables change, over graceful restarts and
+# over stops.
 use strict;
 use warnings;
 
@@ -8,6 +8,7 @@ use POSIX qw(_exit);
 use Time::HiRes qw(sleep);
 
 use R307::Live;
+use R307::Load;
 use R307::Status;
 use R307::Tables;
 
@@ -27,6 +28,7 @@ R307::Tables::put($source, <<'EOC');
 EOC
 
 my $config = steady() . R307::Status::config() . <<"EOC";
+CustomLog "\@ROOT\@/logs/answers" "%>s %U"
 Redirect307GeoFrom country=header:X-Country
 Redirect307TrustedProxy all
 Redirect307Table t "file:$source" @{[ $refreshes ? 'refresh=1' : 'refresh=0' ]}
@@ -214,6 +216,38 @@ is(becomes($before + 2 * $all, sub { hits($srv, 'plain') }),
 is(hits($srv, 'geo'), 4, 'and what was there is there');
 is(loose_hits($srv, qr{/ht/\.htaccess:1\z}), 2, '.htaccess too');
 is(hits($srv, 't1', table => 't'), 5, 'and tables');
+
+# Under load.  wrk drops one request on each connection at its end; so what was
+# answered is what the access log says.
+sub answered {
+    open my $fh, '<', $srv->root . '/logs/answers' or die "answers: $!\n";
+    return scalar grep { $_ eq "307 /plain/x\n" } <$fh>;
+}
+
+SKIP: {
+    my @missing = R307::Load::missing();
+    skip "not installed: @missing", 5 if @missing;
+    my @begin = (answered(), hits($srv, 'plain'),
+                 status_of($srv)->{totals}{redirects});
+    my $load = R307::Load->start(port => $srv->port, target => '/plain/x',
+                                 seconds => 3, connections => CLIENTS);
+    my $result = $load->result;
+    is_deeply([sort keys %{ $result->{answers} }],
+              ['307 https://plain.example//x'], 'every answer is right');
+    cmp_ok($result->{total}, '>', 1000, 'there was a load')
+        or diag($result->{output});
+    my ($answers, $seen) = -1;
+    wait_until(5, sub {
+        $seen = $answers;
+        $answers = answered() - $begin[0];
+        return $answers == $seen;
+    }, 0.2);
+    cmp_ok($answers, '>=', $result->{total}, 'all of it is in the log');
+    is(hits($srv, 'plain') - $begin[1], $answers,
+       "$answers redirects under load, and each is counted");
+    is(status_of($srv)->{totals}{redirects} - $begin[2], $answers,
+       'also among all');
+}
 
 SKIP: {
     skip 'this httpd has no mod_watchdog: nothing is refreshed', 6

@@ -1,6 +1,7 @@
 # The status page: its formats, what may be asked, that nothing of a request
 # or a rule gets into it as markup, that the box says what httpd does, and in
-# a browser sorting, searching and explaining.
+# a browser sorting, searching and explaining; the health of sites; and that the
+# tool reads the JSON.
 use strict;
 use warnings;
 
@@ -10,6 +11,7 @@ use R307::Devtools;
 use R307::Live;
 use R307::Status;
 use R307::Tables;
+use R307::Tool;
 
 use constant ATTACK => '<script>window.broken=1</script>"\'&]]>';
 
@@ -28,6 +30,7 @@ my $srv = server(name => 'status', modules => \@modules, files => {
     }, config => R307::Status::config() . <<"EOC");
 Redirect307Table t "file:$dir/t.rules" refresh=0
 Redirect307Site here https://here.example at=50,8 local
+Redirect307Site west https://west.example "while=-f '\@ROOT\@/run/west-up'"
 Redirect307 /plain https://plain.example/ name=plain
 Redirect307Geo /geo DE=https://de.example/ default=https://x.example/ name=geo
 Redirect307 /methods https://m.example/ methods=POST name=posted
@@ -42,6 +45,10 @@ Redirect307 /cond https://evil3.example/ "expr=%{QUERY_STRING} == '<b>\\"&'"
 Redirect307Use t
 <Location /section>
     Redirect307 https://section.example/ name=insection
+</Location>
+<Location /cors>
+    Redirect307CORS https://app.example
+    Redirect307 https://cors.example/ name=cors
 </Location>
 <Directory "\@DOCROOT\@/ht">
     AllowOverride FileInfo
@@ -108,7 +115,8 @@ my %members = (
     tables => [$status->{tables},
                qw(bytes compiled configured dry_runs error first_hit
                   generation hits last_hit name refresh rules source)],
-    sites => [$status->{sites}, qw(local name server source url)],
+    sites => [$status->{sites},
+              qw(health local name reason server source url)],
     recent => [$status->{recent},
                qw(error location method outcome rule time url)],
     minutes => [$status->{minutes}, qw(redirects time)],
@@ -259,6 +267,76 @@ SKIP: {
          qr{<h2>Redirects \(mod_redirect307\)</h2>.*<dt>redirects: \d+</dt>}s,
          'a section of server-status');
 }
+
+# ---- sites ----
+
+# As JSON has them: "name health reason"; as the page and metrics do.
+sub sites_in_json {
+    return join ', ', map { "$_->{name} $_->{health} " . ($_->{reason} // '-') }
+           @{ status_of($srv)->{sites} };
+}
+sub sites_in_html {
+    my ($rows) = $srv->get($page)->body =~ m{id="sites">.*?<tbody>(.*?)</tbody>}s;
+    return join ', ', map { s/<[^>]*>/ /gr =~ s/ +/ /gr }
+           $rows =~ m{<tr><td data-label="Site">(.*?)</td><td data-label="URL">}g;
+}
+sub sites_in_metrics {
+    return join ' ', $srv->get("$page?format=openmetrics")->body
+        =~ /^redirect307_site_up\{site="([^"]+)",[^}]*\} ([01])$/mg;
+}
+my $flag = $srv->root . '/run/west-up';
+is(sites_in_json(), 'here always -, west down its while= is false',
+   'a site is down, another one is not watched');
+like(sites_in_html(), qr/\A here this server always , +west down its while= is false/,
+     'the page says so');
+is(sites_in_metrics(), 'here 1 west 0', 'and the metrics');
+R307::Env::write_file($flag, '');
+is(sites_in_json(), 'here always -, west up -', 'it comes up');
+like(sites_in_html(), qr/, +west up \s*\z/, 'on the page too');
+is(sites_in_metrics(), 'here 1 west 1', 'and in the metrics');
+unlink $flag or die "$flag: $!\n";
+is(sites_in_json(), 'here always -, west down its while= is false',
+   'and goes down');
+
+# ---- the tool reads it ----
+
+my $saved = R307::Env::scratch('saved') . '/status.json';
+sub save {
+    my $res = $srv->get("$page?format=json$_[0]");
+    R307::Env::write_file($saved, $res->body);
+    return JSON::PP->new->utf8->decode($res->body)->{rules};
+}
+my $rules = save('');
+my @most = sort { $b->{hits} <=> $a->{hits} or $a->{name} cmp $b->{name} }
+           @{ $rules->{items} };
+my ($code, $top, $err) = R307::Tool::json('top', '-n', 3, '--json', $saved);
+is("$code $err", '0 ', 'redirect307 top takes the JSON');
+is(join(' ', map { "$_->{name}:$_->{hits}" } @{ $top || [] }),
+   join(' ', map { "$_->{name}:$_->{hits}" } @most[0 .. 2]),
+   'and finds the most used');
+($code, my $out, $err) = R307::Tool::run('top', '-n', 1, $saved);
+like("$code $out", qr/\A0 +$most[0]{hits}  \d{4}-\S+Z  \Q$most[0]{name}\E /,
+     'as text, with the last hit');
+($code, my $unused, $err) = R307::Tool::json('unused', '--json', '--since',
+                                            '2000-01-01', $saved);
+my @never = map { $_->{source} } grep { !$_->{last_hit} } @{ $rules->{items} };
+cmp_ok(scalar @never, '>', 3, 'some rules were never hit');
+is($code, 1, 'redirect307 unused finds rules');
+is(join(' ', map { $_->{source} } @{ $unused || [] }), "@never",
+   'those that nothing has come to, not even a dry run');
+like($err, qr/the counters began only at \d{4}-/, 'and says since when');
+($code, $unused) = R307::Tool::json('unused', '--json', '--since',
+                                    '2999-01-01', $saved);
+is(scalar @{ $unused || [] }, scalar @{ $rules->{items} },
+   'a date before which all hits lie');
+save('&limit=2');
+(undef, undef, $err) = R307::Tool::run('top', $saved);
+like($err, qr/holds 2 of $rules->{total} rules/, 'a part is said to be one');
+$rules = save('&table=t&sort=hits');
+($code, $top) = R307::Tool::json('top', '-n', 1, '--json', $saved);
+is("$code $top->[0]{name}:$top->[0]{hits}",
+   "0 $rules->{items}[0]{name}:$rules->{items}[0]{hits}",
+   'the rules of a table likewise');
 
 # ---- in a browser ----
 

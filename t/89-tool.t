@@ -146,6 +146,8 @@ is(join(' ', grep { !$codes{$_} } @listed), '', 'each was provoked here');
 my $srv = server(name => 'dump', files => {
     'x.rules' => "/t https://t.example/table\n" }, config => <<'EOC');
 Redirect307Table tab file:x.rules
+Redirect307Counters On
+Redirect307Stats @ROOT@/stats.counts
 Redirect307 /main https://t.example/main
 RegexDefaultOptions +ICASE
 <Directory "@DOCROOT@">
@@ -171,6 +173,9 @@ RegexDefaultOptions +ICASE
     Redirect307OnError 503 https://t.example
     Redirect307GeoFrom cloudflare
     Redirect307TrustedProxy 127.0.0.0/8
+    Redirect307DryRunHeader On
+    Redirect307 /try https://t.example/try dryrun name=try
+    Redirect307 /try https://t.example/now
     Redirect307Geo /g DE,AT=https://t.example/de default=-
     <IfModule mod_proxy.c>
         ProxyPass /app http://127.0.0.1:1/
@@ -195,6 +200,7 @@ report("the dump: $_->[0]", $dump =~ /$_->[1]/m ? () : "not in $dump") for (
     ['section in a section', qr{^    \@section If "-n %\{HTTP:X\}" $at\n      \* https://t\.example/if $at}m],
     ['use', qr{^  \@Redirect307Use tab $at}m],
     ['errors', qr{^  \@Redirect307OnError 503 https://t\.example $at}m],
+    ['dry run', qr{^  /try https://t\.example/try dryrun name=try $at}m],
     ['inherit', qr{^  \@Redirect307Inherit Off $at}m],
     ['geo', qr{^  /g geo DE,AT=https://t\.example/de default=- $at}m],
     ['proxy', qr{^  \@proxied /app$}m],
@@ -207,14 +213,18 @@ my $base = 'http://first.test:' . $srv->port;
 my (undef, $told) = R307::Tool::json('explain', '--json', '--server',
     '--apachectl', $apachectl, '-H', 'CF-IPCountry: AT',
     "$base/t", "$base/loc/x", "$base/D/x", "$base/main", "$base/with%20blank",
-    (map { 'http://second.test:' . $srv->port . $_ } '/g/x', '/main'));
+    (map { 'http://second.test:' . $srv->port . $_ } '/g/x', '/main', '/try/x'));
 my @location = map { $_->{location} } @{ $told || [] };
 is_deeply(\@location, [
     'https://t.example/table', 'https://t.example/loc',
     'https://t.example/d/x', 'https://t.example/main', undef,
-    'https://t.example/de/x', undef ], 'explain --server');
+    'https://t.example/de/x', undef, 'https://t.example/now/x' ],
+    'explain --server, whatever else is configured');
 is_deeply([map { $_->{dry_run} ? 1 : 0 } @{ $told || [] }],
-          [1, 1, 1, 1, 1, 0, 0], 'DryRun is seen');
+          [1, 1, 1, 1, 1, 0, 0, 0], 'DryRun is seen');
+is($told->[7]{rules}[0]{why},
+   'would redirect to https://t.example/try/x (dry run)',
+   'and that of a single rule');
 like(join("\n", map { @{ $_->{not_covered} } } $told->[1]),
      qr/^<If -n %\{HTTP:X\}> at .*:\d+$/, 'and <If> is said to be left out');
 is(join(',', map { @{ $_->{not_covered} } } $told->[0]), '',

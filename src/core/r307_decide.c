@@ -375,11 +375,14 @@ void ask(r307_request_t *req, r307_search_t *search, int again,
     apr_status_t rv;
 
     while ((rv = r307_search_next(search, &match)) != APR_NOTFOUND) {
+        if (again && !(match.rule->when && match.rule->when->expr_text)) {
+            continue;           /* one with dryrun has been told, too */
+        }
         if (rv != APR_SUCCESS) {
             end(out, R307_REFUSED, match.rule, "the regular expression "
                 "reached its limit of backtracking on this path");
         }
-        else if (!again || (match.rule->when && match.rule->when->expr_text)) {
+        else {
             consider(req, &match, out);
         }
         if (out->outcome != R307_NONE) {
@@ -430,9 +433,10 @@ static int find_again(r307_request_t *req, r307_search_t *search,
                       const r307_rule_t *rule, r307_match_t *match)
 {
     r307_decision_t ignored;
+    apr_status_t rv;
 
-    while (r307_search_next(search, match) == APR_SUCCESS) {
-        if (is_rule(match->rule, rule)) {
+    while ((rv = r307_search_next(search, match)) != APR_NOTFOUND) {
+        if (rv == APR_SUCCESS && is_rule(match->rule, rule)) {
             match->target = match->rule->target;
             match->site = NULL;
             (void)consider_fully(req, match, &ignored);

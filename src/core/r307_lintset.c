@@ -248,7 +248,8 @@ static const char *some_host(apr_pool_t *pool, const r307_rule_t *rule)
 static int is_shadow(const r307_rule_t *front, const r307_rule_t *rule,
                      const char *at)
 {
-    return front && covers_path(front, rule, at) && is_for_everybody(front)
+    return front && !front->dryrun && covers_path(front, rule, at)
+           && is_for_everybody(front)
            && covers_conditions(front, rule);
 }
 

@@ -115,8 +115,10 @@ int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
 /*
  * The next candidate, in configuration order, or for a table in order of
  * specificity. APR_SUCCESS with *match filled; APR_NOTFOUND at the end;
- * APR_ENOSPC when a regular expression ran into its limit (match->rule is
- * that rule, the search cannot go on).
+ * APR_ENOSPC when a regular expression ran into its limit: match->rule is
+ * that rule, nothing else of *match is filled. Whether it would match is not
+ * known, so a later rule must not answer instead; but whoever looks at what
+ * the others would do may go on, each of them has a limit of its own.
  */
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match);
 

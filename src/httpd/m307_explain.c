@@ -346,6 +346,10 @@ static void explain(request_rec *r, const apr_uri_t *uri,
                 "than this page");
         }
     }
+    if (q->method_number == M_OPTIONS || m307_config_dir(q)->cors) {
+        add(out->limits, "CORS preflights: OPTIONS is explained as a "
+            "request of its own, not as one that asks for another");
+    }
     add(out->limits, "rules of Redirect307OnError are asked only when there "
         "is an error");
     add(out->limits, "address and request fields, but for Host, are those "

@@ -69,6 +69,21 @@ r307_cell_t m307_statusrows_sum(const r307_table_t *table);
 /* The table of the view; NULL: there is none of that name. */
 m307_table_t *m307_statusrows_table(const m307_view_t *view);
 
+/* ---- m307_statussites.c ---- */
+
+typedef struct m307_siterow_t {
+    const r307_site_t *site;
+    const char *server;         /* that has it */
+    int number;                 /* from 0, over all servers */
+    const char *health;         /* "always": nobody watches it; "up", "down" */
+    const char *reason;         /* why it is down; else NULL */
+} m307_siterow_t;
+
+typedef void (*m307_siterow_fn)(void *ctx, const m307_siterow_t *row);
+
+/* Call for each site of each server; returns how many there are. */
+int m307_statussites_each(request_rec *r, m307_siterow_fn call, void *ctx);
+
 /* ---- m307_statustext.c: what may go into an answer ---- */
 
 /* Valid UTF-8: what is not becomes U+FFFD. */

@@ -500,45 +500,39 @@ static void put_tables(request_rec *r)
 
 /* ---- sites ---- */
 
-static void put_site(request_rec *r, const server_rec *s,
-                     const r307_site_t *site)
+static void put_site(void *ctx, const m307_siterow_t *row)
 {
-    ap_rvputs(r, "<tr><td data-label=\"Site\"><span>", html(r, site->name),
-              " ", NULL);
-    if (site->local) {
+    static const char *const heads[] = {
+        "Site", "Health", "URL", "Server", "Defined", NULL
+    };
+    request_rec *r = ctx;
+
+    if (row->number == 0) {
+        ap_rputs("<section><h2>Sites</h2>", r);
+        open_table(r, "sites", heads);
+    }
+    ap_rvputs(r, "<tr><td data-label=\"Site\"><span>",
+              html(r, row->site->name), " ", NULL);
+    if (row->site->local) {
         tag(r, "", "this server");
     }
-    ap_rvputs(r, "</span></td><td data-label=\"URL\"><code>",
-              html(r, site->target->written),
+    ap_rputs("</span></td><td data-label=\"Health\"><span>", r);
+    tag(r, *row->health == 'd' ? "bad" : *row->health == 'u' ? "good" : "",
+        row->health);
+    ap_rvputs(r, row->reason ? "<small>" : "", html(r, row->reason),
+              row->reason ? "</small>" : "",
+              "</span></td><td data-label=\"URL\"><code>",
+              html(r, row->site->target->written),
               "</code></td><td data-label=\"Server\">",
-              html(r, s->is_virtual ? s->server_hostname : "main server"),
+              html(r, row->server),
               "</td><td data-label=\"Defined\"><span class=\"mono\">",
-              html(r, site->file), NULL);
-    ap_rprintf(r, ":%d</span></td></tr>\n", site->line);
+              html(r, row->site->file), NULL);
+    ap_rprintf(r, ":%d</span></td></tr>\n", row->site->line);
 }
 
 static void put_sites(request_rec *r)
 {
-    static const char *const heads[] = {
-        "Site", "URL", "Server", "Defined", NULL
-    };
-    const apr_array_header_t *outer =
-        m307_config_server(ap_server_conf)->sites;
-    const server_rec *s;
-    int i, n = 0;
-
-    for (s = ap_server_conf; s; s = s->next) {
-        const apr_array_header_t *sites = m307_config_server(s)->sites;
-        for (i = 0; sites && i < sites->nelts
-             && (s == ap_server_conf || sites != outer); i++) {
-            if (n++ == 0) {
-                ap_rputs("<section><h2>Sites</h2>", r);
-                open_table(r, "sites", heads);
-            }
-            put_site(r, s, APR_ARRAY_IDX(sites, i, const r307_site_t *));
-        }
-    }
-    if (n) {
+    if (m307_statussites_each(r, put_site, r)) {
         close_table(r);
         ap_rputs("</section>\n", r);
     }

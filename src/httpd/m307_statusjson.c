@@ -199,39 +199,36 @@ static json_t *json_of_table(request_rec *r, m307_table_t *table)
     return json;
 }
 
-static json_t *json_of_site(request_rec *r, const server_rec *s,
-                            const r307_site_t *site)
+typedef struct sitelist_t {
+    request_rec *r;
+    json_t *list;
+} sitelist_t;
+
+static void add_site(void *ctx, const m307_siterow_t *row)
 {
+    const sitelist_t *to = ctx;
+    const r307_site_t *site = row->site;
+    request_rec *r = to->r;
     json_t *json = json_object();
 
     json_object_set_new(json, "name", text(r, site->name));
     json_object_set_new(json, "url", text(r, site->target->written));
-    json_object_set_new(json, "server",
-                        text(r, s->is_virtual ? s->server_hostname
-                                              : "main server"));
+    json_object_set_new(json, "server", text(r, row->server));
     json_object_set_new(json, "local", json_boolean(site->local));
     json_object_set_new(json, "source",
                         text(r, apr_psprintf(r->pool, "%s:%d", site->file,
                                              site->line)));
-    return json;
+    json_object_set_new(json, "health", text(r, row->health));
+    json_object_set_new(json, "reason", text(r, row->reason));
+    json_array_append_new(to->list, json);
 }
 
 static json_t *json_of_sites(request_rec *r)
 {
-    json_t *list = json_array();
-    const server_rec *s;
-    int i;
+    sitelist_t to = { r, json_array() };
 
-    for (s = ap_server_conf; s; s = s->next) {
-        const apr_array_header_t *sites = m307_config_server(s)->sites;
-        const apr_array_header_t *outer = s == ap_server_conf ? NULL
-            : m307_config_server(ap_server_conf)->sites;
-        for (i = 0; sites && sites != outer && i < sites->nelts; i++) {
-            json_array_append_new(list, json_of_site(r, s, APR_ARRAY_IDX(
-                                  sites, i, const r307_site_t *)));
-        }
-    }
-    return list;
+    m307_statussites_each(r, add_site, &to);
+    return to.list;
 }
 
 static json_t *json_of_tables(request_rec *r)

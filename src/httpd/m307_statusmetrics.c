@@ -188,6 +188,22 @@ static void put_tables(request_rec *r)
     }
 }
 
+/* ---- sites ---- */
+
+static void put_site(void *ctx, const m307_siterow_t *row)
+{
+    request_rec *r = ctx;
+
+    if (row->number == 0) {
+        family(r, "redirect307_site_up", "gauge",
+               "1 when rules may send to a site at the moment.");
+    }
+    /* Virtual hosts can share their name and a file: hence the number. */
+    ap_rprintf(r, "redirect307_site_up{site=\"%s\",server=\"%s\","
+               "number=\"%d\"} %d\n", label(r->pool, row->site->name),
+               label(r->pool, row->server), row->number, !row->reason);
+}
+
 /* ---- totals ---- */
 
 static void put_totals(request_rec *r, const r307_activity_t *activity)
@@ -220,5 +236,6 @@ void m307_statusmetrics_write(const m307_view_t *view)
         put_all_rules(view);
     }
     put_tables(view->r);
+    m307_statussites_each(view->r, put_site, view->r);
     ap_rputs("# EOF\n", view->r);
 }

@@ -46,6 +46,7 @@ static void begin(t307_ask_t *ask)
     ask->fields = 0;
     ask->disbelieved = NULL;
     ask->undecided = NULL;
+    ask->dry = NULL;
     memset(&ask->decision, 0, sizeof ask->decision);
 }
 
@@ -143,12 +144,16 @@ void t307_ask_decide(t307_ask_t *ask)
     t307_scope_find(ask->pool, ask->model, ask->server, &ask->url,
                     &ask->scope);
     for (i = 0; i < ASSUMPTIONS_MAX; i++) {
+        const r307_rule_t *rule;
+
         decide_once(ask);
-        if (!ask->undecided || ask->decision.outcome != R307_FAILED
-            || !ask->decision.rule) {
+        rule = ask->dry ? ask->dry
+            : ask->decision.outcome == R307_FAILED ? ask->decision.rule
+            : NULL;
+        if (!ask->undecided || !rule) {
             break;
         }
-        assume(ask, ask->decision.rule);
+        assume(ask, rule);
     }
     find_match(ask);
 }

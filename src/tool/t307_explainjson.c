@@ -47,7 +47,8 @@ static json_t *considered(const t307_ask_t *ask)
         const t307_step_t *s = &APR_ARRAY_IDX(ask->steps, i, t307_step_t);
         one = rule_json(ask->pool, s->rule);
         json_object_set_new(one, "applies", json_false());
-        set(ask->pool, one, "why", r307_step_text(s->step));
+        set(ask->pool, one, "why", s->would ? s->would
+                                            : r307_step_text(s->step));
         json_array_append_new(list, one);
     }
     if (ask->decision.rule) {

@@ -128,9 +128,11 @@ static void print_rules(t307_t *t, const t307_ask_t *ask)
 
     for (i = 0; i < ask->steps->nelts; i++) {
         const t307_step_t *s = &APR_ARRAY_IDX(ask->steps, i, t307_step_t);
-        print_rule(t, ask, s->rule, "no", T307_WARN, apr_pstrcat(
-            ask->pool, r307_step_text(s->step), s->detail ? ": " : "",
-            s->detail ? s->detail : "", NULL));
+        print_rule(t, ask, s->rule, s->would ? "dry" : "no", T307_WARN,
+                   s->would ? s->would
+                   : apr_pstrcat(ask->pool, r307_step_text(s->step),
+                                 s->detail ? ": " : "",
+                                 s->detail ? s->detail : "", NULL));
     }
     if (rule) {
         print_rule(t, ask, rule, "yes", T307_GOOD, ask->decision.reason

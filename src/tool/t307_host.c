@@ -119,7 +119,7 @@ static apr_status_t eval_bool(void *ctx, const void *expr, int *result)
         return APR_SUCCESS;
     }
     if (!known) {
-        ask->undecided = expr;
+        ask->undecided = ask->undecided ? ask->undecided : expr;
         return APR_EGENERAL;
     }
     *result = *known != '\0';
@@ -217,6 +217,29 @@ static void trace(void *ctx, const r307_rule_t *rule, r307_step_t step,
     told->rule = rule;
     told->step = step;
     told->detail = detail ? apr_pstrdup(ask->pool, detail) : NULL;
+    told->would = NULL;
+}
+
+/* What depends on an expression that nobody knows is asked again, and told
+ * then. */
+static void would(void *ctx, const r307_decision_t *d)
+{
+    t307_ask_t *ask = ctx;
+    t307_step_t *told;
+
+    if (ask->undecided) {
+        ask->dry = ask->dry ? ask->dry : d->rule;
+        return;
+    }
+    told = apr_array_push(ask->steps);
+    told->rule = d->rule;
+    told->step = R307_STEP_CHOSEN;
+    told->detail = NULL;
+    told->would = apr_pstrcat(
+        ask->pool, d->outcome == R307_REDIRECT ? "would redirect to "
+        : d->outcome == R307_STOP ? "would let the request pass"
+        : "could not answer: ", d->outcome == R307_REDIRECT ? d->location
+        : d->reason ? d->reason : "", " (dry run)", NULL);
 }
 
 /* Rules for other hosts are of interest, too. */
@@ -370,5 +393,5 @@ static apr_uint32_t draw(void *ctx)
 
 const r307_host_t t307_host_callbacks = {
     self, base, eval_bool, eval_string, current, trace, facts, sticky, draw,
-    site_down, thorough
+    site_down, thorough, would
 };

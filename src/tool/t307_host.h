@@ -15,6 +15,9 @@ typedef struct t307_step_t {
     const r307_rule_t *rule;
     r307_step_t step;
     const char *detail;         /* or NULL */
+    const char *would;          /* of a rule with dryrun that would have
+                                 * decided it: what; else NULL, and step is
+                                 * why it does not apply */
 } t307_step_t;
 
 /* What was given on the command line, for all URLs. */
@@ -60,7 +63,8 @@ typedef struct t307_ask_t {
     r307_self_t self;
     int relative;
     apr_hash_t *exprs;          /* expression -> "" or "1" */
-    const void *undecided;
+    const void *undecided;      /* first expression that nobody knows */
+    const r307_rule_t *dry;     /* whose it is, when that has dryrun */
     int replays;                /* the rule is being looked for again */
 } t307_ask_t;
 

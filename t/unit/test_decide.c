@@ -358,6 +358,71 @@ static void test_limits(void)
        "later rule answers instead");
 }
 
+/* ---- dry runs ---- */
+
+static void note_would(void *ctx, const r307_decision_t *d)
+{
+    char **told = ctx;
+
+    *told = apr_pstrcat(tap_pool, *told, outcome(d), " ", NULL);
+}
+
+/* One that cannot be judged is told, and the others are asked, in a set that
+ * is scanned as in one that has an index. */
+static void test_dry_limits(void)
+{
+    static const char endless[] = "~^/((a+)+)+$ http://t/ dryrun\n";
+    const char *text = apr_pstrcat(tap_pool, endless, endless,
+                                   "~^/(a+)b$ http://2/$1\n", NULL);
+    const char *filler = "";
+    r307_request_t req = request();
+    r307_host_t host = *req.server;
+    r307_chain_t chain = { NULL, NULL, NULL }, asked;
+    r307_ruleset_t *set;
+    r307_decision_t d;
+    r307_match_t match;
+    const char *told;
+    int i;
+
+    for (i = 0; i < 40; i++) {
+        filler = apr_psprintf(tap_pool, "%s/filler/%d http://f/\n", filler,
+                              i);
+    }
+    host.would = note_would;
+    req.server = &host;
+    req.ctx = &told;
+    r307_path_from_raw(&req.path, tap_pool,
+                       "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 0);
+    for (i = 0; i < 2; i++) {
+        set = rules(apr_pstrcat(tap_pool, i ? filler : "", text, NULL));
+        r307_ruleset_freeze(set);
+        chain.set = set;
+        told = "";
+        r307_decide(&req, &chain, &d);
+        is(told, "refused refused ", "both are told, %s",
+           i ? "by the index" : "in order");
+        is(outcome(&d), "http://2/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+           "and the next rule answers, with its own captures");
+        ok(r307_decide_match(&req, &chain, d.rule, &match)
+           && match.rule == d.rule && match.captures.count == 2,
+           "and is found again");
+        asked = chain;
+        req.asked = &asked;
+        told = "";
+        r307_decide(&req, &chain, &d);
+        is(told, "", "when asked again, they are not told again");
+        req.asked = NULL;
+        set = rules(apr_pstrcat(tap_pool, i ? filler : "", endless,
+                                      NULL));
+        r307_ruleset_freeze(set);
+        chain.set = set;
+        told = "";
+        r307_decide(&req, &chain, &d);
+        is(told, "refused ", "one at the end is told");
+        is(outcome(&d), "none", "and there is no decision");
+    }
+}
+
 static void test_cache(void)
 {
     static const struct {
@@ -389,6 +454,7 @@ int main(void)
     test_sites();
     test_chain();
     test_limits();
+    test_dry_limits();
     test_cache();
     return tap_end();
 }
