@@ -374,10 +374,12 @@ sub is_share {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $n = tally(@$answers);
     my $share = 100 * ($n->{$answer} || 0) / @$answers;
+    # half a point of 100,000 is five times the deviation; of fewer it is more
+    my $room = 0.5 * sqrt(100_000 / @$answers);
     my $strange = join ' ', grep { $_ ne $answer && $_ ne 'https://t.example/b' }
                             sort keys %$n;
 
-    return ok(abs($share - $percent) <= 0.5 && $strange eq '',
+    return ok(abs($share - $percent) <= $room && $strange eq '',
               sprintf '%s: %.3f %% of %d requests', $name, $share,
                       scalar @$answers)
         || diag("other answers: $strange");

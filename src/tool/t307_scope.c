@@ -10,6 +10,8 @@
 #include <apr_fnmatch.h>
 #include <apr_strings.h>
 
+#include <stdarg.h>
+
 #include <string.h>
 #include <strings.h>
 
@@ -22,11 +24,15 @@ typedef struct picker_t {
     t307_scope_t *out;
 } picker_t;
 
-static void leave_open(picker_t *p, const char *fmt, const char *a,
-                       const char *b)
+static void __attribute__((format(printf, 2, 3))) leave_open(
+    picker_t *p, const char *fmt, ...)
 {
+    va_list ap;
+
+    va_start(ap, fmt);
     APR_ARRAY_PUSH(p->out->open, const char *) =
-        apr_psprintf(p->pool, fmt, a, b);
+        apr_pvsprintf(p->pool, fmt, ap);
+    va_end(ap);
 }
 
 static int is_location(const t307_section_t *s)
