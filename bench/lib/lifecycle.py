@@ -1,6 +1,7 @@
 """What rules cost before and besides requests: start, compile, restart,
 refresh, files and memory. Wall clock times are medians; what a server without
 rules needs is subtracted where the name says "extra"."""
+import glob
 import os
 import shutil
 import signal
@@ -130,9 +131,9 @@ def _refresh(site):
         return time.monotonic() - begin
 
 
-def _size_of(directory):
-    return sum(os.stat(os.path.join(place, name)).st_size
-               for place, _, files in os.walk(directory) for name in files)
+def _size_of(directory, pattern):
+    return sum(os.stat(name).st_size
+               for name in glob.glob(os.path.join(directory, pattern)))
 
 
 def _measure(bench, case, idle, site):
@@ -143,7 +144,8 @@ def _measure(bench, case, idle, site):
         "idle_start": _starts(idle, "miss", RESTARTS),
         "cold_start": _starts(site, case.workload, case.numbers[0],
                               lambda: shutil.rmtree(state, True)),
-        "file_bytes": _size_of(state),
+        "file_bytes": _size_of(state, "*.table"),
+        "counter_bytes": _size_of(state, "*.counts.*"),
         "warm_start": _starts(site, case.workload, RESTARTS),
         "idle_restart": _restarts(idle, "miss"),
         "restart": _restarts(site, case.workload),
@@ -162,6 +164,7 @@ def _values(raw, count):
     return {
         "compile_s": round(_extra(raw, "cold_start", "idle_start"), 3),
         "file_bytes_per_rule": round(raw["file_bytes"] / count, 1),
+        "counter_bytes_per_rule": round(raw["counter_bytes"] / count, 1),
         "warm_start_extra_ms":
             round(1000 * _extra(raw, "warm_start", "idle_start"), 1),
         "restart_extra_ms":

@@ -24,6 +24,7 @@ GROUPS = (
 TABLE_COLUMNS = (
     ("compile_s", "compile, s"),
     ("file_bytes_per_rule", "file, bytes a rule"),
+    ("counter_bytes_per_rule", "counters beside it, bytes a rule"),
     ("warm_start_extra_ms", "start, source unchanged, ms"),
     ("restart_extra_ms", "restart, source unchanged, ms"),
     ("refresh_s", "refresh, s"),
