@@ -121,6 +121,7 @@ static void test_recent_meanwhile(void)
     pid_t pids[3];
 
     for (p = 0; p < 3; p++) {
+        fflush(stdout);         /* valgrind flushes for a child again */
         pids[p] = fork();
         if (pids[p] == 0) {
             for (i = 0; i < 100000; i++) {

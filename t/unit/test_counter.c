@@ -130,6 +130,7 @@ static void test_inherited(void)
 
     apr_pool_create(&pool, tap_pool);
     open_it("f", 1, pool, &c, &err);
+    fflush(stdout);             /* valgrind flushes for a child again */
     if (pipe(hold) != 0 || (pid = fork()) < 0) {
         ok(0, "no second process");
         return;
@@ -343,6 +344,7 @@ static void test_carry_meanwhile(void)
                         &err);
     open_it("from", 1, tap_pool, &from, &err);
     open_it("to", 1, tap_pool, &to, &err);
+    fflush(stdout);
     pid = fork();
     if (pid == 0) {
         for (i = 0; i < 300000; i++) {
