@@ -58,11 +58,10 @@ int r307_ruleset_count(const r307_ruleset_t *set);
 /* Rule i, in the order in which rules were added. Not for tables. */
 const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i);
 
-/* The index, NULL for a set that is scanned; the order in which it is asked;
- * and the rule of one of its records, which may be made in pool: NULL for a
- * damaged one. */
+/* The index, NULL for a set that is scanned; and the rule of one of its
+ * records, or of its patch's, which may be made in pool: NULL for a damaged
+ * one. */
 const r307_index_t *r307_ruleset_index(const r307_ruleset_t *set);
-r307_order_t r307_ruleset_order(const r307_ruleset_t *set);
 const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
                                      const r307_record_t *rec,
                                      apr_pool_t *pool);

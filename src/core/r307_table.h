@@ -152,6 +152,10 @@ const r307_record_t *r307_table_next(const r307_table_t *table,
 const r307_rule_t *r307_table_prepared(const r307_table_t *table,
                                        const r307_record_t *rec);
 
+/* Prepared rule i, in the order of the records; not of a patch. */
+const r307_rule_t *r307_table_prepared_at(const r307_table_t *table,
+                                          apr_uint32_t i);
+
 /* The record as a rule, in pool; NULL when it is damaged. */
 const r307_rule_t *r307_table_rule(const r307_table_t *table,
                                    const r307_record_t *rec,
