@@ -109,8 +109,10 @@ static apr_status_t keep_until(r307_rows_t *rows, apr_uint64_t id,
         APR_ARRAY_PUSH(rows->changed, apr_uint32_t) = *rows->old;
     }
     *again = rows->nold && *rows->old == id;
-    rows->old += *again;
-    rows->nold -= (apr_uint32_t)*again;
+    if (*again) {
+        rows->old++;
+        rows->nold--;
+    }
     if (rows->next && rows->next->order == id) {
         rows->next = r307_table_next(rows->kept, &rows->place);
     }
