@@ -152,8 +152,8 @@ static apr_status_t failed(const r307_rows_t *rows, apr_uint32_t id,
 }
 
 static const char too_long[] =
-    "R307-0532: the row is longer than 65535 bytes as a line of a rule file, "
-    "or its name= is longer than 255; shorten it";
+    "R307-0532: the row is longer than 65535 bytes, as a line of a rule file "
+    "or with its target encoded; shorten it";
 static const char no_rule[] =
     "R307-0533: the row holds no rule: its path is empty or begins with '#'";
 
