@@ -8,6 +8,7 @@
  * interrupted then; it is left alone: another one takes over, and the end of
  * the process does not wait for it.
  */
+#include "httpd/m307_counters.h"
 #include "httpd/m307_follow.h"
 
 #include "apr_optional.h"

@@ -24,21 +24,24 @@
 
 #define HASH_DIGITS 16
 
+#define RULESET_MAX 64          /* as the schema has it */
+
 /* ---- configuration ---- */
 
 const char *m307_sqltable_define(m307_table_t *table, const char *ruleset,
                                  cmd_parms *cmd)
 {
     m307_sql_t *sql = apr_pcalloc(cmd->pool, sizeof *sql);
-    const char *s;
+    apr_size_t n = strspn(ruleset, "abcdefghijklmnopqrstuvwxyz"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-    sql->ruleset = *ruleset ? ruleset : table->name;
-    for (s = sql->ruleset; *s; s++) {
-        if ((unsigned char)*s < ' ' || *s == 0x7f) {
-            return "R307-0390: the name of a rule set has a control byte; "
-                   "write sql:NAME as the column ruleset has it";
-        }
+    if (ruleset[n] || n > RULESET_MAX) {
+        return apr_psprintf(cmd->temp_pool, "R307-0390: '%s' cannot name a "
+                            "rule set; write sql: and 1 to 64 letters, "
+                            "digits, '.', '_' or '-', or sql: alone for the "
+                            "table's own name", ruleset);
     }
+    sql->ruleset = *ruleset ? ruleset : table->name;
     table->sql = sql;
     table->spec.path = apr_pstrcat(cmd->pool, "sql:", sql->ruleset, NULL);
     return NULL;

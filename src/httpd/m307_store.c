@@ -39,10 +39,10 @@ static const struct {
       "SELECT schema_version FROM redirect307_store" },
     { "redirect307-state",
       "SELECT store_id, epoch,"
-      " COALESCE((SELECT MAX(seq) FROM redirect307_change), 0),"
-      " COALESCE((SELECT token FROM redirect307_change WHERE seq ="
-      " (SELECT MAX(seq) FROM redirect307_change)), ''),"
-      " COALESCE((SELECT token FROM redirect307_change WHERE seq ="
+      " COALESCE((SELECT MAX(seq) FROM redirect307_follow), 0),"
+      " COALESCE((SELECT token FROM redirect307_follow WHERE seq ="
+      " (SELECT MAX(seq) FROM redirect307_follow)), ''),"
+      " COALESCE((SELECT token FROM redirect307_follow WHERE seq ="
       " CAST(%s AS BIGINT)), '')"
       " FROM redirect307_store" },
     { "redirect307-rows",

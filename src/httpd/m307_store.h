@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * The store of an SQL table, as a server sees it: a connection of mod_dbd's,
- * and the three things that are asked. What is asked stands in
- * share/redirect307-*.sql: the views redirect307_row and redirect307_follow
- * and the tables redirect307_store and redirect307_change.
+ * and the three things that are asked: its state, its rows, and what has
+ * changed. They come from redirect307_store, redirect307_row and
+ * redirect307_follow (share/redirect307-*.sql).
  *
  * All of it may wait for the database, for as long as that takes, and belongs
  * into a thread that nobody waits for. One thread at a time uses a store.
