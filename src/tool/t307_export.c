@@ -117,25 +117,6 @@ static void begin(const exporter_t *e)
 
 /* ---- rows ---- */
 
-static const char *quoted(apr_pool_t *pool, const char *word)
-{
-    r307_buf_t buf;
-
-    if (*word && *word != '#' && !strpbrk(word, " \t\"")) {
-        return word;
-    }
-    r307_buf_init(&buf, pool, strlen(word) + 8, 4 * R307_RULEFILE_LINE_MAX);
-    r307_buf_addc(&buf, '"');
-    for (; *word; word++) {
-        if (*word == '"' || *word == '\\') {
-            r307_buf_addc(&buf, '\\');
-        }
-        r307_buf_addc(&buf, *word);
-    }
-    r307_buf_addc(&buf, '"');
-    return r307_buf_string(&buf);
-}
-
 /* As they would stand in a rule file, less `exact`, which is a kind. */
 static const char *join(apr_pool_t *pool, int n, const char *const *words)
 {
@@ -144,7 +125,7 @@ static const char *join(apr_pool_t *pool, int n, const char *const *words)
 
     for (i = 0; i < n; i++) {
         if (strcmp(words[i], "exact") != 0) {
-            const char *word = quoted(pool, words[i]);
+            const char *word = r307_rulefile_quote(pool, words[i]);
             text = text ? apr_pstrcat(pool, text, " ", word, NULL) : word;
         }
     }
