@@ -404,7 +404,7 @@ static void dump_table(dump_t *d, m307_table_t *table, server_rec *s)
     plain(d, apr_psprintf(d->pool, "refresh=%d", table->refresh));
     if (version) {
         plain(d, apr_psprintf(d->pool, "rules=%u",
-                              r307_table_header(version->data)->index.rules));
+                              r307_table_count(version->data)));
         m307_version_release(version);
     }
     if (table->file) {

@@ -432,7 +432,7 @@ static void put_version(request_rec *r, m307_table_t *table)
 
     if (version) {
         sum = m307_statusrows_sum(version->data);
-        rules = r307_table_header(version->data)->index.rules;
+        rules = r307_table_count(version->data);
         bytes = r307_table_header(version->data)->file_len;
         m307_version_release(version);
     }

@@ -154,7 +154,7 @@ static void gather_table(m307_table_t *table, request_rec *r,
     facts->name = table->name;
     if (version) {
         r307_cell_t sum = m307_statusrows_sum(version->data);
-        facts->values[0] = r307_table_header(version->data)->index.rules;
+        facts->values[0] = r307_table_count(version->data);
         facts->values[1] = sum.hits;
         facts->values[2] = sum.dry;
         m307_version_release(version);

@@ -179,7 +179,7 @@ static int lint_place(linter_t *l, const t307_place_t *place,
             return t307_fail(l->t, "%s: %s", source->label, source->error);
         }
         t307_progress_begin(&l->progress, l->t, source->label,
-                            r307_table_header(table)->index.rules);
+                            r307_table_count(table));
         r307_lint_set(&l->lint, r307_table_rules(table), each);
         t307_progress_end(&l->progress);
     }
