@@ -21,6 +21,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+/* Looks after which nobody can be about to open an earlier base's patch. */
+#define SWEEP_AFTER 2
+
 /* ---- bad rows ---- */
 
 static int is_known(const m307_sqlstatus_t *before, apr_uint32_t id,
@@ -134,6 +137,7 @@ void m307_apply_begin(m307_follower_t *f, apr_pool_t *pool)
     apr_pool_t *sub;
 
     f->has_position = 0;
+    f->sweep = SWEEP_AFTER;
     apr_pool_create(&sub, pool);
     if (m307_sqltable_open(f->table, 0, sub, &opened, &err) == APR_SUCCESS) {
         const r307_table_header_t *h = r307_table_header(opened.patch);
@@ -523,6 +527,7 @@ static apr_status_t put_base(m307_follower_t *f, const char *next,
     }
     if (rv == APR_SUCCESS) {
         tell(f, r307_table_id(base), position, pool);
+        f->sweep = SWEEP_AFTER;
     }
     return rv;
 }

@@ -189,6 +189,9 @@ static apr_status_t look(m307_follower_t *f, apr_pool_t *pool,
         m307_apply_begin(f, pool);
         f->begun = 1;
     }
+    if (f->sweep && --f->sweep == 0) {
+        m307_sqltable_sweep(f->table, f->stamp.id, pool);
+    }
     rv = m307_store_open(f->table->server, &f->asking, pool, &store, err);
     if (rv == APR_SUCCESS) {
         rv = act(f, store, pool, err);

@@ -53,6 +53,12 @@ typedef struct m307_sqlstatus_t {
     m307_bad_t bad[M307_BAD_KEPT];
 } m307_sqlstatus_t;
 
+/* For m307_statustext_time(). */
+static inline apr_uint32_t m307_sqlstatus_seconds(apr_time_t t)
+{
+    return (apr_uint32_t)apr_time_sec(t);
+}
+
 /* "current", ... */
 const char *m307_sqlstatus_name(m307_following_t state);
 

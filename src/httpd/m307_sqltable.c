@@ -102,8 +102,7 @@ const char *m307_sqltable_file(const m307_table_t *table, const char *suffix,
 const char *m307_sqltable_patch(const m307_table_t *table, apr_uint64_t id,
                                 apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%s.patch.%016" APR_UINT64_T_HEX_FMT,
-                        table->sql->stem, id);
+    return r307_patch_path(table->file, id, pool);
 }
 
 m307_position_t m307_sqltable_position(const r307_table_header_t *h)

@@ -165,9 +165,9 @@ static const char *what_it_says(m307_store_t *store, int status,
 static apr_status_t refused(m307_store_t *store, int status,
                             r307_error_t *err)
 {
-    r307_error_set(err, "R307-0682: the database does not answer as a store "
-                   "of rules does: %s; make one with 'redirect307 sql init', "
-                   "and let the user of DBDParams read it",
+    r307_error_set(err, "R307-0682: the database says: %s; it must hold what "
+                   "'redirect307 sql init' makes, and let the user of "
+                   "DBDParams read that",
                    what_it_says(store, status, err->pool));
     return APR_EGENERAL;
 }
