@@ -78,7 +78,7 @@ int m307_sqltable_check(const m307_table_t *table, apr_pool_t *ptemp,
     }
     if (m307_store_is_eager(ptemp)) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
-                     "R307-0395: %s:%d: every child of httpd will connect to "
+                     "R307-0695: %s:%d: every child of httpd will connect to "
                      "the database when it starts, and wait for it; write "
                      "DBDPersist Off, or DBDMin 0 if other modules keep "
                      "connections", table->config_file, table->config_line);
