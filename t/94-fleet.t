@@ -98,20 +98,14 @@ sub start_server {
 LogLevel redirect307:info
 DBDriver pgsql
 DBDParams "$reader"
-DBDMin 0
-DBDKeep 1
-DBDMax 1
+DBDPersist Off
+MaxKeepAliveRequests 0
 Redirect307Table moved sql:@{[ RULESET ]} refresh=@{[ REFRESH ]}
 Redirect307Use moved
 EOC
 }
 
 my @servers = map { start_server($_) } qw(one two three);
-my @load = map {
-    R307::Load->start(port => $_->port, connections => 2, seconds => 600,
-                      target => '/stable/x', close => 1, pause => 10)
-} @servers;
-
 # ---- what servers answer, and what the model says ----
 
 my @requests = map {
@@ -163,7 +157,7 @@ sub store_of { return table_of($_[0], 'moved')->{store} || {} }
 sub behind {
     my ($seq) = @_;
     return map {
-        my $got = store_of($_)->{seq};
+        my $got = store_of($_)->{change};
         (defined $got ? $got : -1) == $seq ? () : $_->name
     } @servers;
 }
@@ -251,6 +245,10 @@ if (!quiet('first sync', LATER)) {
     end_suite();
     exit 1;                             # nothing of what follows can succeed
 }
+my @load = map {
+    R307::Load->start(port => $_->port, connections => 2, seconds => 600,
+                      target => '/stable/x', close => 1, pause => 10)
+} @servers;
 
 my @writers = writers(4);
 $_->wait for @writers;

@@ -210,8 +210,8 @@ static int same_target(const r307_rule_t *a, const r307_rule_t *b)
 static void tell_shadow(r307_lint_t *lint, const r307_rule_t *front,
                         const r307_rule_t *rule, int is_table)
 {
-    const char *where = apr_psprintf(lint->pool, "%s:%d", front->file,
-                                     front->line);
+    const char *where = apr_psprintf(lint->pool, "%s:%u", front->file,
+                                     (unsigned)front->line);
 
     if (same_path(front, rule) && same_target(front, rule)) {
         r307_lint_tell(lint, rule, "duplicate", apr_pstrcat(

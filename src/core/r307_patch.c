@@ -132,9 +132,12 @@ apr_status_t r307_table_attach_patch(r307_table_t *base, r307_table_t *patch,
     view = apr_pmemdup(pool, base, sizeof *base);
     view->base = base;
     view->patch = patch;
-    view->rules = r307_ruleset_over(pool, &base->index, make_patched, view);
-    r307_ruleset_patch(view->rules, &patch->index, patch->changed,
-                       patch->header->changed);
+    if (patch->header->changed || patch->header->index.rules) {
+        view->rules = r307_ruleset_over(pool, &base->index, make_patched,
+                                        view);
+        r307_ruleset_patch(view->rules, &patch->index, patch->changed,
+                           patch->header->changed);
+    }
     r307_table_share_counter(base, patch, pool);
     *out = view;
     return APR_SUCCESS;

@@ -84,7 +84,8 @@ apr_status_t r307_patch_compact(const r307_table_t *table, const char *to,
  * The base as its patch has it: *out, in pool, is asked as any table. The
  * base is not changed and can have several such views at a time, one after
  * the other of its patches; base and patch must outlive the view. Cheap: does
- * not look at the rows. What the base counts in (r307_table_count_in()), the
+ * not look at the rows; and with an empty patch the view costs a request
+ * nothing. What the base counts in (r307_table_count_in()), the
  * view does; it can also be told itself, and then so are base and patch.
  * APR_EINVAL with a sentence for a patch of another base, or none at all.
  */

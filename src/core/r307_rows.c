@@ -109,8 +109,10 @@ static apr_status_t keep_until(r307_rows_t *rows, apr_uint64_t id,
         APR_ARRAY_PUSH(rows->changed, apr_uint32_t) = *rows->old;
     }
     *again = rows->nold && *rows->old == id;
-    rows->old += *again;
-    rows->nold -= (apr_uint32_t)*again;
+    if (*again) {
+        rows->old++;
+        rows->nold--;
+    }
     if (rows->next && rows->next->order == id) {
         rows->next = r307_table_next(rows->kept, &rows->place);
     }
@@ -150,8 +152,8 @@ static apr_status_t failed(const r307_rows_t *rows, apr_uint32_t id,
 }
 
 static const char too_long[] =
-    "R307-0532: the row is longer than 65535 bytes as a line of a rule file, "
-    "or its name= is longer than 255; shorten it";
+    "R307-0532: the row is longer than 65535 bytes, as a line of a rule file "
+    "or with its target encoded; shorten it";
 static const char no_rule[] =
     "R307-0533: the row holds no rule: its path is empty or begins with '#'";
 
@@ -234,27 +236,52 @@ static void fill_header(const r307_rows_t *rows,
     }
 }
 
+/* What is still kept, then all of it. */
+static apr_status_t finish(r307_rows_t *rows,
+                           const r307_table_source_t *source,
+                           r307_block_t *block, r307_error_t *err)
+{
+    r307_table_header_t header;
+    int again;
+    apr_status_t rv = keep_until(rows, APR_UINT64_MAX, &again);
+
+    if (rv != APR_SUCCESS) {
+        return failed(rows, rows->last, rv, err);
+    }
+    fill_header(rows, source, &header);
+    return r307_compiler_write(&rows->compiler, &header, rows->changed,
+                               block);
+}
+
 apr_status_t r307_rows_write(r307_rows_t *rows, const char *to,
                              const r307_table_source_t *source,
                              r307_error_t *err)
 {
     r307_compiler_t *c = &rows->compiler;
-    r307_table_header_t header;
     r307_block_t block;
-    int again;
-    apr_status_t rv = keep_until(rows, APR_UINT64_MAX, &again);
+    apr_status_t rv = r307_block_create_file(&block, to, c->pool, err);
 
-    if (rv != APR_SUCCESS) {
-        failed(rows, rows->last, rv, err);
-    }
-    else {
-        rv = r307_block_create_file(&block, to, c->pool, err);
-    }
     if (rv == APR_SUCCESS) {
-        fill_header(rows, source, &header);
-        rv = r307_compiler_write(c, &header, rows->changed, &block);
-        rv = r307_block_close(&block, rv, err);
+        rv = r307_block_close(&block, finish(rows, source, &block, err),
+                              err);
     }
     r307_compiler_end(c);
     return rv;
+}
+
+apr_status_t r307_rows_write_memory(r307_rows_t *rows,
+                                    const r307_table_source_t *source,
+                                    apr_pool_t *pool, r307_table_t **out,
+                                    r307_error_t *err)
+{
+    r307_compiler_t *c = &rows->compiler;
+    r307_block_t block;
+    apr_status_t rv;
+
+    r307_block_create_memory(&block, pool);
+    rv = finish(rows, source, &block, err);
+    r307_compiler_end(c);
+    return rv == APR_SUCCESS
+        ? r307_table_over(block.memory, block.len, c->spec, 0, pool, out, err)
+        : rv;
 }

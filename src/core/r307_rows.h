@@ -24,4 +24,10 @@ typedef struct r307_rows_setup_t {
 apr_status_t r307_rows_create(const r307_rows_setup_t *setup,
                               apr_pool_t *pool, r307_rows_t **out);
 
+/* As r307_rows_write(), to memory, and opened. For few rows. */
+apr_status_t r307_rows_write_memory(r307_rows_t *rows,
+                                    const r307_table_source_t *source,
+                                    apr_pool_t *pool, r307_table_t **out,
+                                    r307_error_t *err);
+
 #endif

@@ -57,9 +57,9 @@ typedef struct r307_table_header_t {
     r307_table_source_t source;
     r307_index_info_t index;
     apr_uint64_t options_len;   /* bytes, without padding */
-    apr_uint64_t base;          /* PATCH: r307_table_id() of what it changes */
     apr_uint32_t options;       /* sets */
     apr_uint32_t prepared;      /* refs */
+    apr_uint64_t base;          /* PATCH: r307_table_id() of what it changes */
     apr_uint32_t flags;         /* R307_TABLE_* */
     apr_uint32_t last;          /* greatest order of a record */
     apr_uint32_t marks;

@@ -136,7 +136,8 @@ static void fill(m307_row_t *row, const r307_rule_t *rule, apr_pool_t *pool,
     memset(row, 0, sizeof *row);
     row->rule = rule;
     row->name = r307_rule_name(pool, rule);
-    row->source = apr_psprintf(pool, "%s:%d", rule->file, rule->line);
+    row->source = apr_psprintf(pool, "%s:%u", rule->file,
+                               (unsigned)rule->line);
     row->kind = kind_of(rule);
     row->path = !rule->path ? NULL : rule->kind == R307_RULE_REGEX
         ? rule->path : apr_pstrmemdup(pool, rule->path, rule->path_len);

@@ -87,14 +87,14 @@ static void tell(void *ctx, const char *code, const char *file, int line,
         json_t *one = json_object();
         set(one, "code", code);
         set(one, "file", file);
-        json_object_set_new(one, "line", json_integer(line));
+        json_object_set_new(one, "line", json_integer((unsigned)line));
         set(one, "happens", happens);
         set(one, "instead", instead);
         json_array_append_new(l->list, one);
         return;
     }
-    fprintf(out, "%s%s:%d:%s %s%s:%s %s\n    instead: %s\n",
-            t307_paint(l->t, T307_BOLD), file, line,
+    fprintf(out, "%s%s:%u:%s %s%s:%s %s\n    instead: %s\n",
+            t307_paint(l->t, T307_BOLD), file, (unsigned)line,
             t307_paint(l->t, T307_PLAIN), t307_paint(l->t, T307_WARN), code,
             t307_paint(l->t, T307_PLAIN), happens, instead);
 }

@@ -417,24 +417,28 @@ static void test_bad(void)
 {
     static const char letter[] = "x";
     char *name = apr_pcalloc(tap_pool, 400), *huge;
+    char *utf8 = apr_pcalloc(tap_pool, 30001);
     row_t rows[] = {
         { 1, A }, { 2, "/a" }, { 3, "# none" }, { 4, NULL }, { 5, NULL },
         { 6, "/x https://${host}/" }, { 7, "~( https://t.example/" },
-        { 8, "/s site:nowhere" }, { 9, B }
+        { 8, "/s site:nowhere" }, { 9, B }, { 10, NULL }
     };
     r307_table_t *base, *patch;
 
     memset(name, *letter, 300);
+    memset(utf8, 0xe9, 30000);
     rows[3].line = apr_pstrcat(tap_pool, A, " name=", name, NULL);
+    rows[9].line = apr_pstrcat(tap_pool, "/c https://t.example/", utf8, NULL);
     huge = apr_pcalloc(tap_pool, 66000);
     memset(huge, '/', 1);
     memset(huge + 1, *letter, 65900);
     rows[4].line = huge;
-    base = base_of(rows, 9, tap_pool);
+    base = base_of(rows, 10, tap_pool);
     is_listed(base, "1=/a 9=/b", "the good rows of a base");
     ok(strstr(told, "2: R307-0502: ") != NULL, "no target");
     ok(strstr(told, "3: R307-0533: ") != NULL, "a comment");
     ok(strstr(told, "5: R307-0532: ") != NULL, "too long a row");
+    ok(strstr(told, "10: R307-0532: ") != NULL, "too long a target");
     ok(strstr(told, "7: R307-0") != NULL, "no regular expression");
     ok(strstr(told, "8: R307-0518: ") != NULL, "no such site");
     ok(strncmp(told, "2: ", 3) == 0 && !strstr(told, "\n9: "),
