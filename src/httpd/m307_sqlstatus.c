@@ -158,11 +158,11 @@ apr_status_t m307_sqlstatus_write(const m307_table_t *table,
 {
     json_t *json = json_of(status, pool);
     size_t len = json_dumpb(json, NULL, 0, JSON_INDENT(1));
-    char *text = apr_palloc(pool, len + 1);
+    char *dumped = apr_palloc(pool, len + 1);
 
-    len = json_dumpb(json, text, len, JSON_INDENT(1));
+    len = json_dumpb(json, dumped, len, JSON_INDENT(1));
     json_decref(json);
-    return write_file(m307_sqltable_file(table, ".status", pool), text, len,
+    return write_file(m307_sqltable_file(table, ".status", pool), dumped, len,
                       pool);
 }
 
