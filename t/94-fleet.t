@@ -268,6 +268,7 @@ while (grep { $_->is_running } @writers) {
 }
 $_->wait for @writers;
 replay(R307::RuleWriter::committed(@writers));
+model_is_right('history with a log that is cut short');
 quiet('history with a log that is cut short', LATER);
 
 # Back to what was, while others write on.  By whom tells the rollback's
