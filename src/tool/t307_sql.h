@@ -39,6 +39,7 @@ typedef struct t307_sqldialect_t {
     const char *open;           /* statements for every connection, likewise */
     const char *read;           /* begin a transaction that sees one state */
     const char *write;          /* begin one that holds other writers off */
+    const char *after_many;     /* at the end of one that has changed much */
     /* A column with an instant as text: what stands around its name. */
     const char *instant_begin, *instant_end;
     int rows_max;               /* rows of one INSERT, ids of one DELETE */

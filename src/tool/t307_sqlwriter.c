@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* Changes after which a database has a wrong idea of its tables. */
+#define MANY 50000
+
 /* ---- statements ---- */
 
 #define COLUMNS "ruleset, host, kind, path, target, options, valid_from, " \
@@ -22,8 +25,10 @@ static int width(const t307_sqlwriter_t *w)
     return w->writer ? 11 : 10;
 }
 
-static const char *insert_text(const t307_sqlwriter_t *w, int rules,
-                               int with_id)
+typedef const char *(text_t)(const t307_sqlwriter_t *w, int rules);
+
+static const char *insert_values(const t307_sqlwriter_t *w, int rules,
+                                 int with_id)
 {
     apr_pool_t *pool = w->s->pool;
     const char *values = apr_pstrcat(pool, "(", with_id ? "%lld, " : "",
@@ -44,6 +49,22 @@ static const char *insert_text(const t307_sqlwriter_t *w, int rules,
     return apr_array_pstrcat(pool, text, ',');
 }
 
+static const char *insert_text(const t307_sqlwriter_t *w, int rules)
+{
+    return insert_values(w, rules, 0);
+}
+
+static const char *insert_with_id(const t307_sqlwriter_t *w, int rules)
+{
+    return insert_values(w, rules, 1);
+}
+
+static const char *insert_returning(const t307_sqlwriter_t *w, int rules)
+{
+    return apr_pstrcat(w->s->pool, insert_values(w, rules, 0),
+                       " RETURNING id", NULL);
+}
+
 static const char *delete_text(const t307_sqlwriter_t *w, int rules)
 {
     apr_array_header_t *ids = apr_array_make(w->s->pool, rules,
@@ -58,8 +79,9 @@ static const char *delete_text(const t307_sqlwriter_t *w, int rules)
                        NULL);
 }
 
-static const char *update_text(const t307_sqlwriter_t *w)
+static const char *update_text(const t307_sqlwriter_t *w, int rules)
 {
+    (void)rules;
     return apr_pstrcat(w->s->pool, "UPDATE redirect307_rule SET host = %s, "
                        "kind = %s, path = %s, target = %s, options = %s, "
                        "valid_from = %pDz, valid_until = %pDz, "
@@ -72,10 +94,10 @@ static const char *update_text(const t307_sqlwriter_t *w)
 
 /* Prepared when it is first needed. */
 static int have(t307_sqlwriter_t *w, t307_sqlstatement_t *statement,
-                const char *text)
+                text_t *text, int rules)
 {
     return statement->prepared ? T307_OK
-        : t307_sql_prepare(w->s, statement, text);
+        : t307_sql_prepare(w->s, statement, text(w, rules));
 }
 
 /* ---- begin and end ---- */
@@ -149,13 +171,13 @@ static int flush(t307_sqlwriter_t *w)
     int i, rows, max = w->s->dialect->rows_max, status;
 
     if (w->waiting == max) {
-        status = have(w, &w->many, insert_text(w, max, 0));
+        status = have(w, &w->many, insert_text, max);
         if (status == T307_OK) {
             status = t307_sql_change(w->s, &w->many, w->args, &rows);
         }
     }
     else {
-        status = have(w, &w->one, insert_text(w, 1, 0));
+        status = have(w, &w->one, insert_text, 1);
         for (i = 0; status == T307_OK && i < w->waiting; i++) {
             status = t307_sql_change(w->s, &w->one, w->args + i * width(w),
                                      &rows);
@@ -184,21 +206,19 @@ int t307_sqlwriter_add(t307_sqlwriter_t *w, const t307_sqlrule_t *rule)
 /* One rule, which the database gives an id. */
 static int add_one(t307_sqlwriter_t *w, const char **args, const char **id)
 {
-    const char *text = insert_text(w, 1, 0);
     t307_sqlstatement_t insert = { NULL, 0 };
     t307_sqlrows_t rows;
     int n, status;
 
     if (w->writer) {
-        status = have(w, &insert, text);
+        status = have(w, &insert, insert_text, 1);
         if (status == T307_OK) {
             status = t307_sql_change(w->s, &insert, args, &n);
         }
         return status != T307_OK ? status
             : t307_sql_ask(w->s, "SELECT last_insert_rowid()", NULL, id);
     }
-    status = have(w, &insert, apr_pstrcat(w->s->pool, text, " RETURNING id",
-                                          NULL));
+    status = have(w, &insert, insert_returning, 1);
     if (status == T307_OK) {
         status = t307_sql_select(w->s, &insert, args, w->s->pool, &rows);
     }
@@ -221,7 +241,7 @@ int t307_sqlwriter_put(t307_sqlwriter_t *w, const t307_sqlrule_t *rule,
         return add_one(w, args + 1, id);
     }
     args[0] = *id = rule->id;
-    status = have(w, &insert, insert_text(w, 1, 1));
+    status = have(w, &insert, insert_with_id, 1);
     return status != T307_OK ? status
         : t307_sql_change(w->s, &insert, args, &rows);
 }
@@ -236,7 +256,7 @@ int t307_sqlwriter_update(t307_sqlwriter_t *w, const t307_sqlrule_t *rule)
     fill(w, rule, args);
     args[width(w)] = rule->id;
     args[width(w) + 1] = w->s->ruleset;
-    status = have(w, &w->update, update_text(w));
+    status = have(w, &w->update, update_text, 1);
     if (status == T307_OK) {
         status = t307_sql_change(w->s, &w->update, args + 1, &rows);
     }
@@ -249,13 +269,13 @@ static int flush_ids(t307_sqlwriter_t *w)
     int i, rows, max = w->s->dialect->rows_max, status;
 
     if (w->ids_waiting == max) {
-        status = have(w, &w->delete_many, delete_text(w, max));
+        status = have(w, &w->delete_many, delete_text, max);
         if (status == T307_OK) {
             status = t307_sql_change(w->s, &w->delete_many, w->ids, &rows);
         }
     }
     else {
-        status = have(w, &w->delete_one, delete_text(w, 1));
+        status = have(w, &w->delete_one, delete_text, 1);
         for (i = 0; status == T307_OK && i < w->ids_waiting; i++) {
             status = t307_sql_change(w->s, &w->delete_one, w->ids + i,
                                      &rows);
@@ -281,5 +301,11 @@ int t307_sqlwriter_end(t307_sqlwriter_t *w)
     if (status == T307_OK && w->waiting) {
         status = flush(w);
     }
-    return status == T307_OK ? t307_sqlwriter_sign(w) : status;
+    if (status == T307_OK) {
+        status = t307_sqlwriter_sign(w);
+    }
+    if (status == T307_OK && w->added + w->deleted > MANY) {
+        status = t307_sql_run(w->s, w->s->dialect->after_many);
+    }
+    return status;
 }
