@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * Writing a table's block: to a file that appears whole or not at all, or to
- * memory. Between compile and table; nobody else includes it.
+ * memory; and what compiling must know of tables. Between compile, rows,
+ * patch and table; nobody else includes it.
  */
 #ifndef R307_BLOCK_H
 #define R307_BLOCK_H
@@ -52,6 +53,23 @@ apr_status_t r307_table_over(const char *block, apr_uint64_t len,
                              const r307_table_spec_t *spec, int verify,
                              apr_pool_t *pool, r307_table_t **out,
                              r307_error_t *err);
+
+/* Which of a view's two tables has the record; of another table: itself. */
+const r307_table_t *r307_table_owner(const r307_table_t *table,
+                                     const r307_record_t *rec);
+
+/* That option set's text, or NULL. */
+const char *r307_table_option_text(const r307_table_t *table,
+                                   apr_uint32_t number);
+
+/* As it was opened with. */
+const r307_table_spec_t *r307_table_spec(const r307_table_t *table);
+
+/* The ids that the patch changes; ascending. */
+const apr_uint32_t *r307_table_changed(const r307_table_t *table);
+
+/* Is it as it was written? Reads all of it; not a view's patch. */
+int r307_table_is_whole(const r307_table_t *table);
 
 /* A rule from a line: the host is a condition, the format or the table may
  * make it exact. */

@@ -20,12 +20,15 @@ apr_uint64_t r307_identity_rule(const r307_rule_t *rule);
 apr_uint64_t r307_identity_part(apr_uint64_t id, const char *text,
                                 apr_size_t len);
 
-/* ---- tables: the slot of a rule is its line; choices come behind ---- */
+/* ---- tables: the slot of a rule is its line or id; choices come behind --- */
 
-/* What counters of a table with this content belong to. */
+/* What counters of a table with this content belong to. A table of rows has
+ * the same again when its rows have changed, but not when it needs more
+ * slots, or has other choices: the id alone makes a row the same. */
 apr_uint64_t r307_identity_table(const r307_table_t *table);
 
-/* Slots that the table's rules need. Reads through the whole table. */
+/* Slots that the table's rules need; of rows, with some for ids that come
+ * later. The patch of a table is not asked. */
 apr_uint32_t r307_identity_slots(const r307_table_t *table);
 
 /* As r307_counter_create() wants it; ctx: the table. */

@@ -237,32 +237,50 @@ static apr_size_t len_of(const char *s)
     return s ? strlen(s) : 0;
 }
 
+/* Room for one more record, and its key. */
+static apr_status_t make_room(r307_indexer_t *ix, apr_size_t size,
+                              apr_uint64_t *offset)
+{
+    apr_status_t rv = reserve(ix, (size + 3) & ~(apr_size_t)3, offset);
+
+    return rv == APR_SUCCESS && ix->keys >= ix->info.slot_count / 4 * 3
+        ? grow_slots(ix) : rv;
+}
+
+/* The record is complete: find it from now on. */
+static void take_record(r307_indexer_t *ix, apr_uint64_t offset,
+                        r307_ref_t *ref)
+{
+    r307_record_t *rec = (r307_record_t *)block_at(ix, offset);
+
+    rec->next = 0;
+    note_depth(&ix->info, rec);
+    file_record(ix, (r307_ref_t)(offset / 4 + 1),
+                hash_record(&ix->info, rec));
+    if (ref) {
+        *ref = (r307_ref_t)(offset / 4 + 1);
+    }
+}
+
 apr_status_t r307_indexer_add(r307_indexer_t *ix, const r307_entry_t *entry,
                               r307_ref_t *ref)
 {
     apr_size_t host = len_of(entry->host), path = len_of(entry->path);
     apr_size_t target = len_of(entry->target), name = len_of(entry->name);
-    apr_size_t size = sizeof(r307_record_t) + host + path + target + name;
     apr_uint64_t offset;
     r307_record_t *rec;
     apr_status_t rv;
     char *s;
 
     if (host > 255 || name > 255 || path > 65535 || target > 65535) {
-        return APR_ENOSPC;
+        return APR_ENAMETOOLONG;
     }
-    rv = reserve(ix, (size + 3) & ~(apr_size_t)3, &offset);
+    rv = make_room(ix, sizeof *rec + host + path + target + name, &offset);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (ix->keys >= ix->info.slot_count / 4 * 3) {
-        if ((rv = grow_slots(ix)) != APR_SUCCESS) {
-            return rv;
-        }
-    }
     rec = (r307_record_t *)block_at(ix, offset);
     *rec = entry->record;
-    rec->next = 0;
     rec->host_len = (unsigned char)host;
     rec->name_len = (unsigned char)name;
     rec->path_len = (apr_uint16_t)path;
@@ -272,12 +290,23 @@ apr_status_t r307_indexer_add(r307_indexer_t *ix, const r307_entry_t *entry,
     memcpy(s += host, entry->path ? entry->path : "", path);
     memcpy(s += path, entry->target ? entry->target : "", target);
     memcpy(s + target, entry->name ? entry->name : "", name);
-    note_depth(&ix->info, rec);
-    file_record(ix, (r307_ref_t)(offset / 4 + 1),
-                hash_record(&ix->info, rec));
-    if (ref) {
-        *ref = (r307_ref_t)(offset / 4 + 1);
+    take_record(ix, offset, ref);
+    return APR_SUCCESS;
+}
+
+apr_status_t r307_indexer_copy(r307_indexer_t *ix, const r307_record_t *rec,
+                               apr_uint32_t options, r307_ref_t *ref)
+{
+    apr_size_t size = r307_record_size(rec);
+    apr_uint64_t offset;
+    apr_status_t rv = make_room(ix, size, &offset);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
+    memcpy(block_at(ix, offset), rec, size);
+    ((r307_record_t *)block_at(ix, offset))->options = options;
+    take_record(ix, offset, ref);
     return APR_SUCCESS;
 }
 

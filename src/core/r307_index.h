@@ -120,11 +120,15 @@ r307_indexer_t *r307_indexer_create(apr_pool_t *pool, apr_size_t expected,
                                     apr_uint32_t hash_mask);
 
 /* Entries must come in ascending order of record.order; with the same order
- * they must have different hosts. APR_ENOSPC: strings
- * over 65,535 bytes or too many records; APR_ENOMEM. *ref, when not NULL,
- * names the new record. */
+ * they must have different hosts. APR_ENAMETOOLONG: strings over 65,535
+ * bytes, host or name over 255; APR_ENOSPC: too many records; APR_ENOMEM.
+ * *ref, when not NULL, names the new record. */
 apr_status_t r307_indexer_add(r307_indexer_t *ix, const r307_entry_t *entry,
                               r307_ref_t *ref);
+
+/* The same with a record of another index, but for its options. */
+apr_status_t r307_indexer_copy(r307_indexer_t *ix, const r307_record_t *rec,
+                               apr_uint32_t options, r307_ref_t *ref);
 
 /* The finished parts, in order of the file: call write for each piece.
  * Stops at the first failure and returns it. */
@@ -167,6 +171,13 @@ static inline const r307_record_t *r307_index_record(
  * behind the last. The first is 1. Only for indexes whose orders begin at 1
  * (tables). */
 r307_ref_t r307_index_next(const r307_index_t *index, r307_ref_t ref);
+
+/* Of the record and what follows it. */
+static inline apr_size_t r307_record_size(const r307_record_t *rec)
+{
+    return sizeof *rec + rec->host_len + rec->path_len + rec->target_len
+        + rec->name_len;
+}
 
 static inline const char *r307_record_host(const r307_record_t *rec)
 {

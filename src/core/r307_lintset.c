@@ -210,8 +210,8 @@ static int same_target(const r307_rule_t *a, const r307_rule_t *b)
 static void tell_shadow(r307_lint_t *lint, const r307_rule_t *front,
                         const r307_rule_t *rule, int is_table)
 {
-    const char *where = apr_psprintf(lint->pool, "%s:%d", front->file,
-                                     front->line);
+    const char *where = apr_psprintf(lint->pool, "%s:%u", front->file,
+                                     (unsigned)front->line);
 
     if (same_path(front, rule) && same_target(front, rule)) {
         r307_lint_tell(lint, rule, "duplicate", apr_pstrcat(
@@ -272,26 +272,23 @@ static void look_through(r307_lint_t *lint, const r307_ruleset_t *set,
 void r307_lint_order(r307_lint_t *lint, const r307_ruleset_t *set,
                      const r307_rule_t *rule, apr_uint32_t order)
 {
-    const r307_index_t *index = r307_ruleset_index(set);
     const char *at = anchor(lint->pool, rule);
     const r307_record_t *rec;
     const r307_rule_t *front;
-    r307_walk_t walk;
+    r307_search_t search;
     int i;
 
-    if (!index) {
+    if (!r307_ruleset_index(set)) {
         look_through(lint, set, rule, order);
         return;
     }
-    walk.host = some_host(lint->pool, rule);
-    walk.uri = at;
-    walk.uri_len = strlen(at);
-    walk.pool = lint->pool;
-    if (!r307_walk_begin(&walk, index)) {
+    r307_search_init(&search, some_host(lint->pool, rule), at, strlen(at),
+                     NULL, lint->pool);
+    if (!r307_search_begin(&search, set, NULL, NULL)) {
         return;
     }
     for (i = 0; i < LOOK_MAX; i++) {
-        rec = r307_walk_next(&walk, r307_ruleset_order(set));
+        rec = r307_search_record(&search);
         if (!rec || rec->order == order) {
             return;             /* the end, or the rule itself */
         }
@@ -318,13 +315,11 @@ static void look_at(r307_lint_t *lint, const r307_ruleset_t *set,
 static void lint_table(r307_lint_t *lint, const r307_ruleset_t *set,
                        void (*each)(void *ctx, apr_uint64_t done))
 {
-    const r307_index_t *index = r307_ruleset_index(set);
+    r307_place_t at = R307_PLACE_FIRST;
     apr_uint64_t done = 0;
-    r307_ref_t ref = index->info.rules ? 1 : 0;
     const r307_record_t *rec;
 
-    for (; (rec = r307_index_record(index, ref)) != NULL;
-         ref = r307_index_next(index, ref)) {
+    while ((rec = r307_ruleset_next(set, &at)) != NULL) {
         const r307_rule_t *rule = r307_ruleset_rule(set, rec, lint->pool);
         if (rule) {
             look_at(lint, set, rule, rec->order);

@@ -246,8 +246,8 @@ const char *r307_rule_name(apr_pool_t *pool, const r307_rule_t *rule)
 const char *r307_rule_label(apr_pool_t *pool, const r307_rule_t *rule)
 {
     return !rule->named ? r307_rule_name(pool, rule)
-        : apr_psprintf(pool, "%s (%s:%d)", rule->name, rule->file,
-                       rule->line);
+        : apr_psprintf(pool, "%s (%s:%u)", rule->name, rule->file,
+                       (unsigned)rule->line);
 }
 
 static apr_status_t parse_plain(const r307_rule_env_t *env,

@@ -68,7 +68,7 @@ typedef struct r307_rule_t {
                                  * r307_rule_name() makes when asked */
     int named;                  /* name= was given */
     const char *file;
-    int line;
+    int line;                   /* of a row: its id, as if it were unsigned */
     int dryrun;                 /* tells what it would do, and does not */
     /* Where it is counted; only these are set later, before the first
      * request. NULL: its source has no counters of its own. */

@@ -7,6 +7,7 @@
 #include "core/r307_ruleset.h"
 
 #include "core/r307_authority.h"
+#include "core/r307_merge.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -14,12 +15,17 @@
 /* Up to here one comparison after the other is cheaper than an index. */
 #define SCAN_MAX 4
 
+#define SPECIAL_HOSTS 1         /* rules has some that name a host */
+#define SPECIAL_PATCH 2
+
 struct r307_ruleset_t {
     apr_pool_t *pool;
     apr_array_header_t *rules;  /* const r307_rule_t * */
     const r307_index_t *index;  /* NULL: scan */
     r307_order_t order;
-    int host_rules;             /* rules has some that name a host */
+    int special;                /* SPECIAL_* */
+    r307_overlay_t over;        /* with SPECIAL_PATCH; index is what it lies
+                                 * over, and rules is empty */
     /* NULL: a record's `options` is the number of its rule. */
     const r307_rule_t *(*make)(const void *ctx, const r307_record_t *rec,
                                apr_pool_t *pool);
@@ -51,6 +57,15 @@ r307_ruleset_t *r307_ruleset_over(apr_pool_t *pool, const r307_index_t *index,
     return set;
 }
 
+void r307_ruleset_patch(r307_ruleset_t *set, const r307_index_t *patch,
+                        const apr_uint32_t *hidden, apr_uint32_t count)
+{
+    set->special = SPECIAL_PATCH;
+    set->over.patch = patch;
+    set->over.hidden = hidden;
+    set->over.count = count;
+}
+
 void r307_ruleset_add(r307_ruleset_t *set, const r307_rule_t *rule)
 {
     APR_ARRAY_PUSH(set->rules, const r307_rule_t *) = rule;
@@ -71,17 +86,54 @@ const r307_index_t *r307_ruleset_index(const r307_ruleset_t *set)
     return set->index;
 }
 
-r307_order_t r307_ruleset_order(const r307_ruleset_t *set)
-{
-    return set->order;
-}
-
 const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
                                      const r307_record_t *rec,
                                      apr_pool_t *pool)
 {
     return set->make ? set->make(set->ctx, rec, pool)
                      : r307_ruleset_at(set, (int)rec->options);
+}
+
+/* The index's next that is not hidden; the place is not moved behind it. */
+static const r307_record_t *next_shown(const r307_ruleset_t *set,
+                                       r307_place_t *at)
+{
+    const r307_overlay_t *over = &set->over;
+    const r307_record_t *rec;
+
+    while ((rec = r307_index_record(set->index, at->ref)) != NULL) {
+        while (at->hidden < over->count
+               && over->hidden[at->hidden] < rec->order) {
+            at->hidden++;
+        }
+        if (at->hidden == over->count
+            || over->hidden[at->hidden] != rec->order) {
+            break;
+        }
+        at->ref = r307_index_next(set->index, at->ref);
+    }
+    return rec;
+}
+
+const r307_record_t *r307_ruleset_next(const r307_ruleset_t *set,
+                                       r307_place_t *at)
+{
+    const r307_index_t *index = set->index;
+    const r307_record_t *rec = next_shown(set, at), *patch = NULL;
+    r307_ref_t *ref = &at->ref;
+
+    if (set->special == SPECIAL_PATCH) {
+        patch = r307_index_record(set->over.patch, at->patch);
+    }
+    if (patch && (!rec || patch->order < rec->order)) {
+        rec = patch;
+        index = set->over.patch;
+        ref = &at->patch;
+    }
+    if (rec) {
+        *ref = r307_index_next(index, *ref);
+    }
+    return rec;
 }
 
 /* ---- freezing ---- */
@@ -175,7 +227,8 @@ void r307_ruleset_freeze_masked(r307_ruleset_t *set, apr_uint32_t mask)
     if (rv == APR_SUCCESS) {
         set->index = r307_indexer_freeze(ix, set->pool);
         set->order = R307_ORDER_FIRST;
-        set->host_rules = (set->index->info.flags & R307_INDEX_HOSTS) != 0;
+        set->special = set->index->info.flags & R307_INDEX_HOSTS
+            ? SPECIAL_HOSTS : 0;
     }
     apr_pool_destroy(temp);
 }
@@ -289,6 +342,27 @@ static apr_status_t match_path(r307_search_t *search,
     }
 }
 
+/* What else there is to do for a set that is not only an index. */
+static int __attribute__((noinline)) begin_special(
+    r307_search_t *search, const r307_ruleset_t *set,
+    int (*thorough)(void *ctx), void *ctx)
+{
+    if (set->special == SPECIAL_PATCH) {
+        search->index = NULL;
+        search->next = 0;
+        search->merge = r307_merge_begin(&search->walk, set->index,
+                                         &set->over);
+        return search->merge != NULL;
+    }
+    if (thorough && thorough(ctx)) {
+        search->index = NULL;
+        search->next = 0;
+        search->walk.rest = 0;
+        return 1;
+    }
+    return r307_walk_begin(&search->walk, set->index);
+}
+
 int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
                       int (*thorough)(void *ctx), void *ctx)
 {
@@ -296,14 +370,20 @@ int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
     search->index = set->index;
     if (!set->index) {
         search->next = 0;
+        search->walk.rest = 0;
         return 1;
     }
-    if (set->host_rules && thorough && thorough(ctx)) {
-        search->index = NULL;
-        search->next = 0;
-        return 1;
-    }
-    return r307_walk_begin(&search->walk, set->index);
+    return set->special ? begin_special(search, set, thorough, ctx)
+                        : r307_walk_begin(&search->walk, set->index);
+}
+
+static const r307_rule_t * __attribute__((noinline)) next_merged(
+    r307_search_t *search)
+{
+    const r307_record_t *rec = r307_merge_next(search->merge);
+
+    return rec ? r307_ruleset_rule(search->set, rec, search->walk.pool)
+               : NULL;
 }
 
 static const r307_rule_t *next_rule(r307_search_t *search)
@@ -313,7 +393,8 @@ static const r307_rule_t *next_rule(r307_search_t *search)
 
     if (!search->index) {
         return search->next < set->rules->nelts
-            ? r307_ruleset_at(set, search->next++) : NULL;
+            ? r307_ruleset_at(set, search->next++)
+            : set->special != SPECIAL_PATCH ? NULL : next_merged(search);
     }
     rec = r307_walk_next(&search->walk, set->order);
     if (!rec) {
@@ -322,12 +403,17 @@ static const r307_rule_t *next_rule(r307_search_t *search)
     return r307_ruleset_rule(set, rec, search->walk.pool);
 }
 
+const r307_record_t *r307_search_record(r307_search_t *search)
+{
+    return search->index ? r307_walk_next(&search->walk, search->set->order)
+                         : r307_merge_next(search->merge);
+}
+
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match)
 {
     while ((match->rule = next_rule(search)) != NULL) {
-        apr_status_t rv = match_path(search, match->rule,
-                                     search->index ? search->walk.rest
-                                                        : 0, match);
+        apr_status_t rv = match_path(search, match->rule, search->walk.rest,
+                                     match);
         if (rv != APR_NOTFOUND) {
             return rv;
         }

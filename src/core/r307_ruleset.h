@@ -47,19 +47,38 @@ r307_ruleset_t *r307_ruleset_over(apr_pool_t *pool, const r307_index_t *index,
                                       apr_pool_t *pool),
                                   const void *ctx);
 
+/* From now on the set leaves out the records of its index whose orders are
+ * among `hidden` (ascending), and has those of `patch`. make is called for
+ * both. All must live as long as the set. */
+void r307_ruleset_patch(r307_ruleset_t *set, const r307_index_t *patch,
+                        const apr_uint32_t *hidden, apr_uint32_t count);
+
 int r307_ruleset_count(const r307_ruleset_t *set);
 
 /* Rule i, in the order in which rules were added. Not for tables. */
 const r307_rule_t *r307_ruleset_at(const r307_ruleset_t *set, int i);
 
-/* The index, NULL for a set that is scanned; the order in which it is asked;
- * and the rule of one of its records, which may be made in pool: NULL for a
- * damaged one. */
+/* The index, NULL for a set that is scanned; and the rule of one of its
+ * records, or of its patch's, which may be made in pool: NULL for a damaged
+ * one. */
 const r307_index_t *r307_ruleset_index(const r307_ruleset_t *set);
-r307_order_t r307_ruleset_order(const r307_ruleset_t *set);
 const r307_rule_t *r307_ruleset_rule(const r307_ruleset_t *set,
                                      const r307_record_t *rec,
                                      apr_pool_t *pool);
+
+/* Where going through a set stands. */
+typedef struct r307_place_t {
+    r307_ref_t ref;
+    r307_ref_t patch;
+    apr_uint32_t hidden;        /* already passed */
+} r307_place_t;
+
+#define R307_PLACE_FIRST { 1, 1, 0 }
+
+/* Record after record of a table's set, in ascending order; NULL at the end.
+ * at: R307_PLACE_FIRST at first. */
+const r307_record_t *r307_ruleset_next(const r307_ruleset_t *set,
+                                       r307_place_t *at);
 
 /* a followed by b, neither changed. New links come from pool. */
 const r307_chain_t *r307_chain_join(apr_pool_t *pool, const r307_chain_t *a,
@@ -81,7 +100,8 @@ typedef struct r307_match_t {
 typedef struct r307_search_t {
     const r307_ruleset_t *set;
     r307_scratch_t *scratch;    /* shared by the searches of a request */
-    const r307_index_t *index;  /* NULL: scan */
+    const r307_index_t *index;  /* NULL: scan, then merge */
+    struct r307_merge_t *merge; /* of a set with a patch */
     int doubled;                /* r307_path_is_doubled(uri), -1: not yet
                                  * known */
     int next;                   /* scan */
@@ -121,5 +141,9 @@ int r307_search_begin(r307_search_t *search, const r307_ruleset_t *set,
  * the others would do may go on, each of them has a limit of its own.
  */
 apr_status_t r307_search_next(r307_search_t *search, r307_match_t *match);
+
+/* The same of a set with an index, without looking whether the path is
+ * covered; NULL at the end. */
+const r307_record_t *r307_search_record(r307_search_t *search);
 
 #endif

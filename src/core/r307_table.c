@@ -1,41 +1,16 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Owns reading a table's block: what is checked before it is believed, and
- * how a record becomes a rule. Must not know how blocks are made. Called by
- * the server side and by tools.
+ * Owns how a record of a table becomes a rule, and what it is counted in.
+ * Must not know how blocks are made, nor what is checked before one is
+ * believed (r307_tableopen.c). Called by the server side and by tools.
  */
-#include "core/r307_table.h"
+#include "core/r307_tablebody.h"
 
-#include "core/r307_block.h"
-#include "core/r307_counter.h"
 #include "core/r307_options.h"
 
-#include <apr_lib.h>
-#include <apr_mmap.h>
 #include <apr_strings.h>
 
 #include <errno.h>
-#include <stddef.h>
-
-/* Option sets that are parsed when the table is opened. Further ones are
- * parsed when a rule with them is met: a table in which every rule has its
- * own from= must not cost memory in every process. */
-#define OPTION_SETS_READY 1024
-
-struct r307_table_t {
-    const r307_table_header_t *header;
-    r307_table_spec_t spec;
-    r307_index_t index;
-    const char *block;
-    const char **option_texts;  /* by number */
-    r307_rule_t **option_sets;  /* the first OPTION_SETS_READY, parsed: rules
-                                 * with nothing but options */
-    r307_rule_t **prepared;
-    r307_ruleset_t *rules;
-    r307_counter_t *counter;    /* NULL: none */
-    apr_uint32_t slots_or;      /* what makes a line a slot: nothing, or
-                                 * R307_SLOT_NONE */
-};
 
 const r307_ruleset_t *r307_table_rules(const r307_table_t *table)
 {
@@ -47,7 +22,20 @@ const r307_table_header_t *r307_table_header(const r307_table_t *table)
     return table->header;
 }
 
+const r307_table_spec_t *r307_table_spec(const r307_table_t *table)
+{
+    return &table->spec;
+}
+
 /* ---- the source ---- */
+
+apr_uint64_t r307_table_settings(const r307_table_spec_t *spec)
+{
+    return (apr_uint64_t)spec->format << 1
+        | (apr_uint64_t)(spec->exact != 0)
+        | (apr_uint64_t)(spec->regex_flags & ~R307_REGEX_JIT) << 8
+        | (apr_uint64_t)(spec->allowed_hosts != NULL) << 2;
+}
 
 static void fill_source(const r307_table_spec_t *spec,
                         const apr_finfo_t *info, r307_table_source_t *out)
@@ -57,10 +45,7 @@ static void fill_source(const r307_table_spec_t *spec,
     out->size = (apr_uint64_t)info->size;
     out->inode = (apr_uint64_t)info->inode;
     out->device = (apr_uint64_t)info->device;
-    out->settings = (apr_uint64_t)spec->format << 1
-        | (apr_uint64_t)(spec->exact != 0)
-        | (apr_uint64_t)(spec->regex_flags & ~R307_REGEX_JIT) << 8
-        | (apr_uint64_t)(spec->allowed_hosts != NULL) << 2;
+    out->settings = r307_table_settings(spec);
 }
 
 #define SOURCE_FACTS (APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_IDENT \
@@ -149,9 +134,9 @@ apr_status_t r307_rule_create_in_file(const r307_rule_env_t *env,
     return rv;
 }
 
-static apr_status_t prepare_rule(r307_table_t *table, apr_uint32_t i,
-                                 const r307_record_t *rec, apr_pool_t *pool,
-                                 r307_error_t *err)
+apr_status_t r307_table_prepare(r307_table_t *table, apr_uint32_t i,
+                                const r307_record_t *rec, apr_pool_t *pool,
+                                r307_error_t *err)
 {
     r307_rule_env_t env = { pool, table->spec.regex_flags,
                             table->spec.compile_expr, table->spec.ctx };
@@ -182,10 +167,18 @@ static apr_status_t prepare_rule(r307_table_t *table, apr_uint32_t i,
     return rv;
 }
 
-/* A rule with only the options of a set. Words are separated by newlines. */
-static apr_status_t parse_options(const r307_table_t *table, const char *text,
-                                  apr_pool_t *pool, r307_rule_t **out,
-                                  r307_error_t *err)
+const char *r307_table_option_text(const r307_table_t *table,
+                                   apr_uint32_t number)
+{
+    return number < table->header->options
+           && table->option_begins[number] < table->header->options_len
+        ? table->options + table->option_begins[number] : NULL;
+}
+
+/* Words are separated by newlines. */
+apr_status_t r307_table_parse_options(const r307_table_t *table,
+                                      const char *text, apr_pool_t *pool,
+                                      r307_rule_t **out, r307_error_t *err)
 {
     r307_rule_env_t env = { pool, 0, NULL, NULL };
     const char *words[R307_RULEFILE_OPTIONS_MAX];
@@ -290,19 +283,17 @@ static r307_rule_t *with_options(const r307_table_t *table,
                                  const r307_record_t *rec, apr_pool_t *pool)
 {
     r307_error_t err = { pool, NULL };
+    const char *text;
     r307_rule_t *rule;
 
-    if (rec->options < OPTION_SETS_READY
+    if (rec->options < R307_OPTION_SETS_READY
         && rec->options < table->header->options) {
         return apr_pmemdup(pool, table->option_sets[rec->options],
                            sizeof *rule);
     }
-    if (rec->options >= table->header->options
-        || parse_options(table, table->option_texts[rec->options], pool,
-                         &rule, &err) != APR_SUCCESS) {
-        return NULL;
-    }
-    return rule;
+    text = r307_table_option_text(table, rec->options);
+    return text && r307_table_parse_options(table, text, pool, &rule, &err)
+                   == APR_SUCCESS ? rule : NULL;
 }
 
 static int is_sound(const r307_record_t *rec)
@@ -316,16 +307,12 @@ static int is_sound(const r307_record_t *rec)
            && !memchr(r307_record_path(rec), '\0', rec->path_len);
 }
 
-static const r307_rule_t *make_rule(const void *ctx, const r307_record_t *rec,
-                                    apr_pool_t *pool)
+/* A rule that is not prepared. */
+static r307_rule_t *make_plain(const r307_table_t *table,
+                               const r307_record_t *rec, apr_pool_t *pool)
 {
-    const r307_table_t *table = ctx;
     r307_rule_t *rule;
 
-    if (rec->flags & R307_RECORD_PREPARED) {
-        return rec->options < table->header->prepared
-            ? table->prepared[rec->options] : NULL;
-    }
     if (!is_sound(rec) || (rule = with_options(table, rec, pool)) == NULL) {
         return NULL;
     }
@@ -353,32 +340,80 @@ static const r307_rule_t *make_rule(const void *ctx, const r307_record_t *rec,
     return rule;
 }
 
+static const r307_rule_t *prepared(const r307_table_t *table,
+                                   const r307_record_t *rec)
+{
+    return rec->options < table->header->prepared
+        ? table->prepared[rec->options] : NULL;
+}
+
+const r307_rule_t *r307_table_make_line(const void *ctx,
+                                        const r307_record_t *rec,
+                                        apr_pool_t *pool)
+{
+    return rec->flags & R307_RECORD_PREPARED ? prepared(ctx, rec)
+                                             : make_plain(ctx, rec, pool);
+}
+
+const r307_rule_t *r307_table_make_row(const void *ctx,
+                                       const r307_record_t *rec,
+                                       apr_pool_t *pool)
+{
+    const r307_table_t *table = ctx;
+    r307_rule_t *rule;
+
+    if (rec->flags & R307_RECORD_PREPARED) {
+        return prepared(table, rec);
+    }
+    rule = make_plain(table, rec, pool);
+    if (rule && rec->order >= table->slots) {
+        rule->slot = R307_SLOT_NONE;
+    }
+    return rule;
+}
+
 /* ---- counting ---- */
 
-const r307_record_t *r307_table_next(const r307_table_t *table,
-                                     r307_ref_t *at)
+const r307_table_t *r307_table_owner(const r307_table_t *table,
+                                     const r307_record_t *rec)
 {
-    const r307_record_t *rec = r307_index_record(&table->index, *at);
+    return !table->patch ? table
+        : r307_table_holds(table->patch, rec) ? table->patch : table->base;
+}
 
-    if (rec) {
-        *at = r307_index_next(&table->index, *at);
-    }
-    return rec;
+const r307_record_t *r307_table_next(const r307_table_t *table,
+                                     r307_place_t *at)
+{
+    return r307_ruleset_next(table->rules, at);
+}
+
+apr_uint32_t r307_table_count(const r307_table_t *table)
+{
+    apr_uint32_t n = table->header->index.rules;
+
+    return !table->patch ? n
+        : n - table->patch->header->hidden
+          + table->patch->header->index.rules;
 }
 
 const r307_rule_t *r307_table_prepared(const r307_table_t *table,
                                        const r307_record_t *rec)
 {
     return rec->flags & R307_RECORD_PREPARED
-           && rec->options < table->header->prepared
-        ? table->prepared[rec->options] : NULL;
+        ? prepared(r307_table_owner(table, rec), rec) : NULL;
+}
+
+const r307_rule_t *r307_table_prepared_at(const r307_table_t *table,
+                                          apr_uint32_t i)
+{
+    return table->prepared[i];
 }
 
 const r307_rule_t *r307_table_rule(const r307_table_t *table,
                                    const r307_record_t *rec,
                                    apr_pool_t *pool)
 {
-    return make_rule(table, rec, pool);
+    return r307_ruleset_rule(table->rules, rec, pool);
 }
 
 apr_uint32_t r307_table_choices(const r307_table_t *table)
@@ -406,220 +441,50 @@ static void count_choices(r307_rule_t *rule, apr_uint32_t *slot,
 }
 
 /* Choices are numbered in the order of the records, which is that of the
- * prepared rules. */
+ * prepared rules. first: slot of the first; 0: they are not counted. */
+static void count_prepared(r307_table_t *table, apr_uint32_t first,
+                           apr_pool_t *pool)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < table->header->prepared; i++) {
+        r307_rule_t *rule = table->prepared[i];
+        apr_uint32_t line = (apr_uint32_t)rule->line;
+
+        rule->counter = table->counter;
+        rule->slot = line < table->slots ? line : R307_SLOT_NONE;
+        rule->choice_slots = NULL;
+        if (first) {
+            count_choices(rule, &first, pool);
+        }
+    }
+}
+
+void r307_table_share_counter(const r307_table_t *base, r307_table_t *patch,
+                              apr_pool_t *pool)
+{
+    patch->counter = base->counter;
+    patch->slots_or = base->slots_or;
+    patch->slots = base->slots;
+    count_prepared(patch, 0, pool);
+}
+
 void r307_table_count_in(r307_table_t *table, r307_counter_t *counter,
                          apr_pool_t *pool)
 {
-    apr_uint32_t i, choice = 0;
-
-    if (counter) {
-        choice = counter->slots - r307_table_choices(table);
-    }
     table->counter = counter;
     table->slots_or = counter ? 0 : R307_SLOT_NONE;
-    for (i = 0; i < table->header->prepared; i++) {
-        r307_rule_t *rule = table->prepared[i];
-        rule->counter = counter;
-        rule->slot = table->slots_or | (apr_uint32_t)rule->line;
-        if (counter) {
-            count_choices(rule, &choice, pool);
-        }
+    table->slots = counter ? counter->slots - r307_table_choices(table) : 0;
+    if (table->patch) {
+        r307_table_count_in(table->base, counter, pool);
+        r307_table_share_counter(table->base, table->patch, pool);
+    }
+    else {
+        count_prepared(table, table->slots, pool);
     }
 }
 
 r307_counter_t *r307_table_counter(const r307_table_t *table)
 {
     return table->counter;
-}
-
-/* ---- opening ---- */
-
-static apr_status_t bad_block(const r307_table_spec_t *spec, const char *why,
-                              r307_error_t *err)
-{
-    return r307_error_set(err, "R307-0521: the table compiled from '%s' "
-                          "cannot be used: %s", spec->path, why);
-}
-
-static apr_uint64_t padded(apr_uint64_t len)
-{
-    return (len + 7) & ~APR_UINT64_C(7);
-}
-
-/* Everything that later reads rely on. Returns NULL or what is wrong. */
-static const char *check_header(const r307_table_header_t *h,
-                                apr_uint64_t len)
-{
-    apr_uint64_t left;
-
-    if (len < sizeof *h) {
-        return "it is too short to be one";
-    }
-    if (memcmp(h->magic, "R307TBL\n", 8) != 0) {
-        return "it is not a table";
-    }
-    if (h->byte_order != 0x01020304) {
-        return "it was made on a machine with another byte order";
-    }
-    if (h->version != R307_TABLE_VERSION) {
-        return "it was made by another version of the module";
-    }
-    if (h->header_sum != r307_block_sum(0, h, offsetof(r307_table_header_t,
-                                                       header_sum))) {
-        return "its header is damaged";
-    }
-    if (h->file_len != len) {
-        return "it is truncated";
-    }
-    left = len - sizeof *h;
-    if (h->index.records_len > left) {
-        return "the records reach beyond its end";
-    }
-    left -= h->index.records_len;
-    if (h->index.slot_count > left / sizeof(r307_slot_t)) {
-        return "the slots reach beyond its end";
-    }
-    left -= h->index.slot_count * sizeof(r307_slot_t);
-    if (h->options_len > left || padded(h->options_len) > left) {
-        return "the option sets reach beyond its end";
-    }
-    if (h->options > h->options_len) {
-        return "it counts more option sets than it has room for";
-    }
-    left -= padded(h->options_len);
-    if (left != padded((apr_uint64_t)h->prepared * sizeof(r307_ref_t))) {
-        return "the prepared rules do not fill its end";
-    }
-    return r307_index_check(&h->index, h->index.records_len,
-                            h->index.slot_count * sizeof(r307_slot_t));
-}
-
-static apr_status_t open_options(r307_table_t *table, const char *texts,
-                                 apr_pool_t *pool, r307_error_t *err)
-{
-    const r307_table_header_t *h = table->header;
-    const char *s = texts, *end = texts + h->options_len;
-    apr_uint32_t i;
-
-    if (h->options_len && end[-1] != '\0') {
-        return bad_block(&table->spec, "the last option set has no end",
-                         err);
-    }
-    table->option_texts = apr_palloc(pool, (h->options + 1)
-                                     * sizeof *table->option_texts);
-    table->option_sets = apr_palloc(pool, (h->options < OPTION_SETS_READY
-                                           ? h->options + 1
-                                           : OPTION_SETS_READY)
-                                    * sizeof *table->option_sets);
-    for (i = 0; i < h->options; i++) {
-        if (s >= end) {
-            return bad_block(&table->spec, "option sets are missing", err);
-        }
-        table->option_texts[i] = s;
-        if (i < OPTION_SETS_READY
-            && parse_options(table, s, pool, &table->option_sets[i], err)
-               != APR_SUCCESS) {
-            return bad_block(&table->spec, err->text, err);
-        }
-        s += strlen(s) + 1;
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t open_prepared(r307_table_t *table, const char *refs,
-                                  apr_pool_t *pool, r307_error_t *err)
-{
-    apr_uint32_t n = table->header->prepared, i;
-
-    table->prepared = apr_pcalloc(pool, (n + 1) * sizeof *table->prepared);
-    for (i = 0; i < n; i++) {
-        const r307_record_t *rec;
-        r307_ref_t ref;
-
-        memcpy(&ref, refs + i * sizeof ref, sizeof ref);
-        rec = r307_index_record(&table->index, ref);
-        if (!rec) {
-            return bad_block(&table->spec, "a prepared rule lies outside",
-                             err);
-        }
-        if (prepare_rule(table, i, rec, pool, err) != APR_SUCCESS) {
-            return bad_block(&table->spec, err->text, err);
-        }
-    }
-    return APR_SUCCESS;
-}
-
-static int sum_is_right(const char *block, apr_uint64_t len)
-{
-    const r307_table_header_t *h = (const r307_table_header_t *)block;
-
-    return r307_block_sum(0, block + sizeof *h, (apr_size_t)len - sizeof *h)
-           == h->payload_sum;
-}
-
-apr_status_t r307_table_over(const char *block, apr_uint64_t len,
-                             const r307_table_spec_t *spec, int verify,
-                             apr_pool_t *pool, r307_table_t **out,
-                             r307_error_t *err)
-{
-    r307_table_t *table = apr_pcalloc(pool, sizeof *table);
-    const r307_table_header_t *h = (const r307_table_header_t *)block;
-    const char *why = check_header(h, len), *options;
-    apr_status_t rv;
-
-    if (!why && verify && !sum_is_right(block, len)) {
-        why = "its checksum is wrong: it is damaged";
-    }
-    if (why) {
-        return bad_block(spec, why, err);
-    }
-    table->header = h;
-    table->spec = *spec;
-    table->spec.path = apr_pstrdup(pool, spec->path);
-    table->block = block;
-    table->index.info = h->index;
-    table->index.records = block + sizeof *h;
-    table->index.slots = (const r307_slot_t *)(table->index.records
-                                               + h->index.records_len);
-    options = (const char *)(table->index.slots + h->index.slot_count);
-    rv = open_options(table, options, pool, err);
-    if (rv == APR_SUCCESS) {
-        rv = open_prepared(table, options + padded(h->options_len), pool,
-                           err);
-    }
-    table->rules = r307_ruleset_over(pool, &table->index, make_rule, table);
-    *out = table;
-    return rv;
-}
-
-apr_status_t r307_table_open(const char *file, const r307_table_spec_t *spec,
-                             int verify, apr_pool_t *pool,
-                             r307_table_t **out, r307_error_t *err)
-{
-    apr_file_t *f;
-    apr_finfo_t info;
-    apr_mmap_t *map;
-    char why[120];
-    apr_status_t rv = apr_file_open(&f, file, APR_FOPEN_READ, 0, pool);
-
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_info_get(&info, APR_FINFO_SIZE, f);
-        if (rv == APR_SUCCESS
-            && info.size < (apr_off_t)sizeof(r307_table_header_t)) {
-            apr_file_close(f);
-            return bad_block(spec, "it is too short to be one", err);
-        }
-        if (rv == APR_SUCCESS) {
-            rv = apr_mmap_create(&map, f, 0, (apr_size_t)info.size,
-                                 APR_MMAP_READ, pool);
-        }
-        apr_file_close(f);
-    }
-    if (rv != APR_SUCCESS) {
-        r307_error_set(err, "R307-0522: the table file '%s' cannot be "
-                       "mapped: %s", file, apr_strerror(rv, why, sizeof why));
-        return rv;
-    }
-    return r307_table_over(map->mm, (apr_uint64_t)info.size, spec, verify,
-                           pool, out, err);
 }

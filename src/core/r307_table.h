@@ -9,11 +9,16 @@
  *     then    records     (r307_index.h)
  *     then    slots       (r307_index.h)
  *     then    option sets: NUL-terminated strings, one after the other
+ *     then    where each of them begins: apr_uint32_t
  *     then    refs of the records whose rules are prepared when the table is
  *             opened (regular expressions, expr=, %{...}): their target is
  *             the whole line
+ *     then    marks: where every R307_TABLE_STRIDE-th record is, by its id
+ *             (tables of rows)
+ *     then    changed ids, ascending (patches)
  *
- * Every part begins at a multiple of 8.
+ * Every part begins at a multiple of 8. Tables of rows and patches are made
+ * and put together in r307_patch.h.
  */
 #ifndef R307_TABLE_H
 #define R307_TABLE_H
@@ -21,12 +26,21 @@
 #include "core/r307_ruleset.h"
 #include "core/r307_rulefile.h"
 
-#define R307_TABLE_VERSION 2
+#define R307_TABLE_VERSION 3
 
 /* Bad lines that are remembered for the message; all are counted. */
 #define R307_TABLE_ERRORS_MAX 10
 
-/* Which version of which source a table was made from. */
+/* Records from one mark to the next. */
+#define R307_TABLE_STRIDE 256
+
+typedef struct r307_mark_t {
+    apr_uint32_t order;
+    r307_ref_t ref;
+} r307_mark_t;
+
+/* Which version of which source a table was made from. Of a table of rows
+ * whoever writes it says what the numbers are, but for settings. */
 typedef struct r307_table_source_t {
     apr_uint64_t mtime;         /* microseconds */
     apr_uint64_t size;
@@ -45,9 +59,19 @@ typedef struct r307_table_header_t {
     apr_uint64_t options_len;   /* bytes, without padding */
     apr_uint32_t options;       /* sets */
     apr_uint32_t prepared;      /* refs */
+    apr_uint64_t base;          /* PATCH: r307_table_id() of what it changes */
+    apr_uint32_t flags;         /* R307_TABLE_* */
+    apr_uint32_t last;          /* greatest order of a record */
+    apr_uint32_t marks;
+    apr_uint32_t changed;       /* PATCH: ids */
+    apr_uint32_t hidden;        /* PATCH: of those, the base's */
+    apr_uint32_t reserved;
     apr_uint64_t payload_sum;   /* of everything behind the header */
     apr_uint64_t header_sum;    /* of everything before this member */
 } r307_table_header_t;
+
+#define R307_TABLE_ROWS  1      /* orders are ids of rows, not lines */
+#define R307_TABLE_PATCH 2      /* it only says what has changed in another */
 
 /* How a rule file is to be read. */
 typedef struct r307_table_spec_t {
@@ -111,24 +135,34 @@ apr_status_t r307_table_open(const char *file, const r307_table_spec_t *spec,
                              r307_table_t **out, r307_error_t *err);
 
 const r307_ruleset_t *r307_table_rules(const r307_table_t *table);
+
+/* Of a patched table: the base's. */
 const r307_table_header_t *r307_table_header(const r307_table_t *table);
 
-/* Record after record, in the order of the lines: *at is 1 for the first and
- * is moved on. NULL at the end. */
+/* Rules that there are, the patch included. */
+apr_uint32_t r307_table_count(const r307_table_t *table);
+
+/* Record after record, in the order of the lines or ids: *at is
+ * R307_PLACE_FIRST at first and is moved on. NULL at the end. */
 const r307_record_t *r307_table_next(const r307_table_t *table,
-                                     r307_ref_t *at);
+                                     r307_place_t *at);
 
 /* The prepared rule of that record; NULL for one that is made when it is
  * asked. */
 const r307_rule_t *r307_table_prepared(const r307_table_t *table,
                                        const r307_record_t *rec);
 
+/* Prepared rule i, in the order of the records; not of a patch. */
+const r307_rule_t *r307_table_prepared_at(const r307_table_t *table,
+                                          apr_uint32_t i);
+
 /* The record as a rule, in pool; NULL when it is damaged. */
 const r307_rule_t *r307_table_rule(const r307_table_t *table,
                                    const r307_record_t *rec,
                                    apr_pool_t *pool);
 
-/* Choices of all geo rules together. */
+/* Choices of all geo rules together; not of those in a patch, which are
+ * counted without. */
 apr_uint32_t r307_table_choices(const r307_table_t *table);
 
 /* Count in those slots (r307_identity.h) from now on; NULL: the rules cannot
@@ -139,6 +173,9 @@ void r307_table_count_in(r307_table_t *table, struct r307_counter_t *counter,
 
 /* What r307_table_count_in() was given. */
 struct r307_counter_t *r307_table_counter(const r307_table_t *table);
+
+/* What the spec contributes to a source: r307_table_source_t.settings. */
+apr_uint64_t r307_table_settings(const r307_table_spec_t *spec);
 
 /* Was it made from that version of the source? */
 int r307_table_is_from(const r307_table_t *table,

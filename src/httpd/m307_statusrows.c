@@ -136,7 +136,8 @@ static void fill(m307_row_t *row, const r307_rule_t *rule, apr_pool_t *pool,
     memset(row, 0, sizeof *row);
     row->rule = rule;
     row->name = r307_rule_name(pool, rule);
-    row->source = apr_psprintf(pool, "%s:%d", rule->file, rule->line);
+    row->source = apr_psprintf(pool, "%s:%u", rule->file,
+                               (unsigned)rule->line);
     row->kind = kind_of(rule);
     row->path = !rule->path ? NULL : rule->kind == R307_RULE_REGEX
         ? rule->path : apr_pstrmemdup(pool, rule->path, rule->path_len);
@@ -268,7 +269,7 @@ static apr_uint32_t walk(const m307_view_t *view, const r307_table_t *table,
 {
     const r307_record_t *rec;
     apr_uint32_t n = 0, end = view->offset + view->limit;
-    r307_ref_t at = 1;
+    r307_place_t at = R307_PLACE_FIRST;
     apr_pool_t *pool;
 
     apr_pool_create(&pool, view->r->pool);
@@ -290,7 +291,7 @@ static apr_uint32_t walk(const m307_view_t *view, const r307_table_t *table,
         n++;
     }
     apr_pool_destroy(pool);
-    return *view->search ? n : r307_table_header(table)->index.rules;
+    return *view->search ? n : r307_table_count(table);
 }
 
 /* ---- the most used rules of a table ---- */
@@ -406,7 +407,7 @@ static apr_uint32_t most_used(const m307_view_t *view,
     r307_cell_t sum = { 0, 0, 0, 0 };
     const r307_record_t *rec;
     apr_uint32_t used = each_used(table, &heap, &sum), i = 0;
-    r307_ref_t at = 1;
+    r307_place_t at = R307_PLACE_FIRST;
     m307_row_t row;
 
     qsort(heap.at, heap.n, sizeof *heap.at, by_slot);

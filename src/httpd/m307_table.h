@@ -33,6 +33,7 @@ typedef struct m307_table_t {
     const char *file;           /* compiled */
     int number;                 /* of its generation counter */
     server_rec *server;
+    struct m307_sql_t *sql;     /* m307_sqltable.h; NULL: a file's */
     const char *config_file;    /* where it was configured */
     int config_line;
 

@@ -105,8 +105,8 @@ static void assume(t307_ask_t *ask, const r307_rule_t *rule)
 
     if (!value) {
         value = apr_table_get(ask->given->assumed,
-                              apr_psprintf(ask->pool, "%s:%d", rule->file,
-                                           rule->line));
+                              apr_psprintf(ask->pool, "%s:%u", rule->file,
+                                           (unsigned)rule->line));
     }
     t307_host_note(ask->notes, apr_psprintf(
         ask->pool, "expr= of rule %s is taken to be %s%s",

@@ -33,7 +33,7 @@ static json_t *rule_json(apr_pool_t *pool, const r307_rule_t *rule)
 
     set(pool, out, "name", r307_rule_name(pool, rule));
     set(pool, out, "file", rule->file);
-    json_object_set_new(out, "line", json_integer(rule->line));
+    json_object_set_new(out, "line", json_integer((unsigned)rule->line));
     set(pool, out, "rule", t307_explain_rule(pool, rule));
     return out;
 }

@@ -188,9 +188,15 @@ static int export_source(exporter_t *e, const t307_server_t *server,
     apr_file_t *f;
     apr_size_t len;
     char *text, why[120];
-    apr_status_t rv = apr_file_open(&f, source->spec.path, APR_FOPEN_READ, 0,
-                                    e->model->pool);
+    apr_status_t rv;
 
+    if (source->is_sql) {
+        return t307_fail(e->t, "%s: its rules are in a database; "
+                         "'redirect307 sql export' writes them",
+                         source->label);
+    }
+    rv = apr_file_open(&f, source->spec.path, APR_FOPEN_READ, 0,
+                       e->model->pool);
     if (rv != APR_SUCCESS) {
         return t307_fail(e->t, "%s: %s", source->spec.path,
                          apr_strerror(rv, why, sizeof why));

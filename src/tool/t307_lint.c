@@ -87,14 +87,14 @@ static void tell(void *ctx, const char *code, const char *file, int line,
         json_t *one = json_object();
         set(one, "code", code);
         set(one, "file", file);
-        json_object_set_new(one, "line", json_integer(line));
+        json_object_set_new(one, "line", json_integer((unsigned)line));
         set(one, "happens", happens);
         set(one, "instead", instead);
         json_array_append_new(l->list, one);
         return;
     }
-    fprintf(out, "%s%s:%d:%s %s%s:%s %s\n    instead: %s\n",
-            t307_paint(l->t, T307_BOLD), file, line,
+    fprintf(out, "%s%s:%u:%s %s%s:%s %s\n    instead: %s\n",
+            t307_paint(l->t, T307_BOLD), file, (unsigned)line,
             t307_paint(l->t, T307_PLAIN), t307_paint(l->t, T307_WARN), code,
             t307_paint(l->t, T307_PLAIN), happens, instead);
 }
@@ -179,7 +179,7 @@ static int lint_place(linter_t *l, const t307_place_t *place,
             return t307_fail(l->t, "%s: %s", source->label, source->error);
         }
         t307_progress_begin(&l->progress, l->t, source->label,
-                            r307_table_header(table)->index.rules);
+                            r307_table_count(table));
         r307_lint_set(&l->lint, r307_table_rules(table), each);
         t307_progress_end(&l->progress);
     }

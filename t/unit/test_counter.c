@@ -452,7 +452,8 @@ static void test_table(void)
                             "/a https://y.example/ methods=POST\n");
     r307_counter_t *c = count_table(t);
     const r307_record_t *rec;
-    r307_ref_t at = 1;
+    const r307_place_t first = R307_PLACE_FIRST;
+    r307_place_t at = first;
     unsigned n = 0;
 
     ok(c->slots == 9, "six lines, the line that is none, two choices");
@@ -472,14 +473,14 @@ static void test_table(void)
     }
     ok(n == 5, "five rules");
     r307_table_count_in(t, NULL, tap_pool);
-    at = 1;
+    at = first;
     rec = r307_table_next(t, &at);
     ok(r307_table_rule(t, rec, tap_pool)->slot == R307_SLOT_NONE,
        "without counters there is no slot");
 
     /* more than one block of records */
     t = table(big_table(60000));
-    at = 1;
+    at = first;
     for (n = 0; (rec = r307_table_next(t, &at)) != NULL; n++) {
         if (rec->order != n + 1) {
             break;
