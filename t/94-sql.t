@@ -62,11 +62,11 @@ sub arrives {
 
 # The table has followed up to the store's last change.
 sub caught_up {
-    my ($srv, $seconds) = @_;
+    my ($srv, $db, $seconds) = @_;
+    my $last = last_change($db);
     return wait_until($seconds || SOON, sub {
         my $store = store_of($srv);
-        return $store->{state} eq 'current'
-            && $store->{change} == $store->{last_change}
+        return $store->{state} eq 'current' && $store->{change} == $last
             && defined $store->{last_success};
     });
 }
@@ -93,7 +93,7 @@ my $restored_db = R307::Sqlite->new;
 my $kept = $restored_db->put('shop', '/kept', 'https://t.example/1');
 my $restored = follower('restored', $restored_db);
 arrives($restored, '/kept', '307 https://t.example/1', 'restored: at first');
-ok(caught_up($restored), 'restored: all is read');
+ok(caught_up($restored, $restored_db), 'restored: all is read');
 $restored_db->save('backup');
 $restored_db->put('shop', '/later', 'https://t.example/later');
 $restored_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
@@ -123,7 +123,7 @@ $db->put('other', '/of-another', 'https://t.example/');
 my $srv = follower('follows', $db);
 arrives($srv, '/a/b', '307 https://t.example/a/b', 'rows are read at first');
 is(answer($srv, '/of-another'), 404, 'those of another rule set are not');
-ok(caught_up($srv), 'the status page says so');
+ok(caught_up($srv, $db), 'the status page says so');
 is(store_of($srv)->{last_change}, last_change($db), 'with the last change');
 
 # The worst of some changes, in seconds.
@@ -211,7 +211,7 @@ for my $way (@ways) {
     wait_until(SOON, sub { answer($srv, $target, %arg) eq $want });
     is(answer($srv, $target, %arg), $want, "changed: $name");
 }
-ok(caught_up($srv), 'all of it is followed');
+ok(caught_up($srv, $db), 'all of it is followed');
 is(table_of($srv, 'shop')->{rules}, 6, 'and counted');
 
 # ---- rows that make no rule ----
@@ -227,11 +227,12 @@ for my $row (@bad) {
                       unchecked => 1);
     $bad{$id} = $row;
     push @bad_ids, $id;
+    ok(caught_up($srv, $db), 'half of them') if @bad_ids == 15;
 }
 my $good_id = $db->put('shop', '/good', 'https://t.example/good');
 arrives($srv, '/good', '307 https://t.example/good',
         'bad rows do not hold back others');
-ok(caught_up($srv), 'they are passed over');
+ok(caught_up($srv, $db), 'they are passed over');
 my $log_text = join "\n", map { $_->{text} } $srv->log->since;
 for my $id (@bad_ids) {
     my $row = $bad{$id};
@@ -251,7 +252,7 @@ is("@{[ map { $_->{id} } @{ $shown->{bad} } ]}",
    "@{[ (sort { $a <=> $b } @bad_ids)[ 0 .. 19 ] ]}", 'and shows twenty');
 my $page = $srv->get(R307::Status::PATH)->body;
 like($page, qr{<b>$bad_ids[0]</b>[^<]*kind.*and 7 more}s, 'also as a page');
-unlike($page, qr/<evil|alert\(1\)(?!&)/, 'as text');
+unlike($page, qr/<b>suffix/, 'as text');
 like($srv->get(R307::Status::PATH . '?format=openmetrics')->body,
      qr/^redirect307_store_bad_rows\{table="shop"\} @{[ scalar @bad ]}$/m,
      'and as metrics');
@@ -259,7 +260,7 @@ like($srv->get(R307::Status::PATH . '?format=openmetrics')->body,
 $srv->log->mark;
 $db->sql("UPDATE redirect307_rule SET options = '' WHERE path = '/b20'");
 arrives($srv, '/b20', '307 https://t.example/', 'a row that is put right');
-ok(caught_up($srv), 'is followed');
+ok(caught_up($srv, $db), 'is followed');
 is(store_of($srv)->{bad_rows}, @bad - 1, 'and is not counted any more');
 unlike(join("\n", map { $_->{text} } $srv->log->since), qr/R307-0676/,
        'the others are not told of again');
@@ -282,7 +283,7 @@ like($out, qr{sql:shop}, 'and names the row');
                                       'http://localhost/moved/on');
 like($out, qr{https://t\.example/v3/on}, 'as it was changed since');
 ($code, $out, $err) = R307::Tool::run('lint', "--dump=$dump");
-like($out . $err, qr/sql:shop/, 'lint reads its rules');
+like($out, qr/^7 rules/m, 'lint reads its rules');
 ($code, $out, $err) = R307::Tool::run('export', "--dump=$dump");
 like($err, qr/table shop: its rules are in a database/,
      'export says where they are');
@@ -316,6 +317,7 @@ sub row_hits {
     return $rule ? $rule->{hits} : -1;
 }
 
+wait_until(SOON, sub { row_hits($counted, $row) >= 0 });
 my $hits = row_hits($counted, $row);
 answer($counted, '/count') for 1 .. 5;
 is(row_hits($counted, $row), $hits + 5, 'hits of a row are counted');
@@ -345,12 +347,13 @@ my $mass = follower('mass', $mass_db);
 arrives($mass, '/alone', '307 https://t.example/', 'many: at first');
 
 sub fill {
-    my ($db, $n, $prefix) = @_;
+    my ($db, $n, $prefix, $options) = @_;
+    $options ||= "''";
     $db->sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL
                   SELECT i + 1 FROM n WHERE i < $n)
-              INSERT INTO redirect307_rule (ruleset, path, target)
-              SELECT 'shop', '/$prefix/' || i, 'https://t.example/1/' || i
-              FROM n");
+              INSERT INTO redirect307_rule (ruleset, path, target, options)
+              SELECT 'shop', '/$prefix/' || i, 'https://t.example/1/' || i,
+                     $options FROM n");
     return;
 }
 
@@ -400,6 +403,11 @@ says($srv, qr/R307-0689: .*does not reach back to the last change/,
 
 # It is another one, which has no rule; and then some.
 $srv->log->mark;
+fill($db, 30, 'x', "'nosuch'");
+says($srv, qr/R307-0696: table shop: 10 more rows are left out/,
+     'of many bad rows some are logged');
+$db->sql("DELETE FROM redirect307_rule WHERE path LIKE '/x/%'");
+$srv->log->mark;
 my $other_db = R307::Sqlite->new(name => 'other');
 $db->save('one');
 rename $other_db->path, $db->path or die "rename: $!\n";
@@ -436,7 +444,7 @@ is(answer($srv, '/lost'), 404, 'is taken as it is');
 # All its rows are deleted: that is in its log.
 $db->sql("DELETE FROM redirect307_rule WHERE ruleset = 'shop'");
 arrives($srv, '/moved', 404, 'rules that are deleted are gone');
-ok(caught_up($srv), 'even all of them');
+ok(caught_up($srv, $db), 'even all of them');
 is(table_of($srv, 'shop')->{rules}, 0, 'none is left');
 $db->put('shop', '/moved', 'https://t.example/v4');
 arrives($srv, '/moved', '307 https://t.example/v4', 'and one comes again');
@@ -451,7 +459,7 @@ sub restarts_gracefully {
                                SOON);
 }
 
-ok(caught_up($srv), 'the server has all before its store goes');
+ok(caught_up($srv, $db), 'the server has all before its store goes');
 $db->hide;
 $srv->stop;
 $srv->start_again;
@@ -472,12 +480,13 @@ is("@{[ settled($srv, '/back') ]}", '307 https://t.example/back',
    'and has all that it had');
 $db->put('shop', '/on', 'https://t.example/on');
 arrives($srv, '/on', '307 https://t.example/on', 'and goes on from there');
-$srv->log->mark;
 $srv->stop;
 $srv->start_again;
+$srv->log->mark;
 is(answer($srv, '/on'), '307 https://t.example/on', 'also when it was stopped');
-$db->put('shop', '/on', 'https://t.example/on2');
-sleep 3;
+$db->sql("UPDATE redirect307_rule SET target = 'https://t.example/on2'
+          WHERE path = '/on'");
+arrives($srv, '/on', '307 https://t.example/on2', 'it goes on from there');
 unlike(join("\n", map { $_->{text} } $srv->log->since), qr/R307-0689/,
        'and reads only what is new');
 
@@ -518,7 +527,7 @@ my $killed_db = R307::Sqlite->new;
 $killed_db->put('shop', '/k', 'https://t.example/1');
 my $killed = follower('killed', $killed_db);
 arrives($killed, '/k', '307 https://t.example/1', 'killed: at first');
-ok(caught_up($killed), 'killed: has all');
+ok(caught_up($killed, $killed_db), 'killed: has all');
 fill($killed_db, SLOW ? 20_000 : 200_000, 'k');
 $killed_db->sql('UPDATE redirect307_store SET epoch = epoch + 1');
 ok(kill_who_has($killed, qr{/shop\.(?:next|patch\.[0-9a-f]+)\.new\.}),
@@ -543,7 +552,7 @@ is(answer($killed, '/k'), '307 https://t.example/1',
 
 arrives($killed, '/k/1', '307 https://t.example/1/1',
         'killed: another child reads all', TAKEOVER + SOON + 60);
-ok(caught_up($killed, TAKEOVER), 'killed: has all again');
+ok(caught_up($killed, $killed_db, TAKEOVER), 'killed: has all again');
 is(scalar(grep { /\.new\./ } glob state_file($killed, '*')), 0,
    'what was left is removed');
 
@@ -589,5 +598,7 @@ end_suite(
     allow_in => {
         restored => ['R307-0688'],
         late     => ['R307-0678', 'AH00629'],
-        follows  => [qw(R307-0676 R307-0678 R307-0673 AH00629)],
+        follows  => [qw(R307-0676 R307-0678 R307-0673 R307-0696 AH00629)],
+        # writers of so much keep readers away for longer than they wait
+        map { ($_ => [qr/R307-0682: .*database is locked/]) } qw(mass killed)
     });

@@ -205,24 +205,39 @@ static void forget(m307_store_t *store, statement_t which)
  */
 #define WHOLE 1
 
+static apr_status_t ask_once(m307_store_t *store, statement_t which,
+                             const char **values, apr_pool_t *pool,
+                             apr_dbd_results_t **out, r307_error_t *err)
+{
+    apr_dbd_prepared_t *statement = NULL;
+    apr_status_t rv = prepare(store, which, &statement, err);
+    int status;
+
+    *out = NULL;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    status = apr_dbd_pselect(store->dbd->driver, pool, store->dbd->handle,
+                             out, statement, WHOLE, 0, values);
+    return status ? refused(store, status, err) : APR_SUCCESS;
+}
+
+/* A statement of a connection that is kept may be of no use any more: SQLite
+ * wants a new one when anything in the schema has changed. */
 static apr_status_t ask(m307_store_t *store, statement_t which,
                         const char **values, apr_pool_t *pool,
                         apr_dbd_results_t **out, r307_error_t *err)
 {
-    apr_dbd_prepared_t *statement = NULL;
+    int is_old = apr_hash_get(store->dbd->prepared, statements[which].key,
+                              APR_HASH_KEY_STRING) != NULL;
     apr_status_t rv;
-    int status;
 
-    *out = NULL;
     *store->asking = apr_time_now();
-    rv = prepare(store, which, &statement, err);
-    if (rv == APR_SUCCESS) {
-        status = apr_dbd_pselect(store->dbd->driver, pool, store->dbd->handle,
-                                 out, statement, WHOLE, 0, values);
-        if (status != 0) {
-            /* SQLite wants a new one when the schema has been touched. */
-            forget(store, which);
-            rv = refused(store, status, err);
+    rv = ask_once(store, which, values, pool, out, err);
+    if (rv != APR_SUCCESS) {
+        forget(store, which);
+        if (is_old) {
+            rv = ask_once(store, which, values, pool, out, err);
         }
     }
     *store->asking = 0;
