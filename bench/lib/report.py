@@ -10,7 +10,7 @@ GROUPS = (
     ("prefix", "miss", "Prefix rules, miss",
      "No rule matches: 404."),
     ("sql", "hit", "Prefix rules in a database, hit",
-     "To be compared with Redirect307Table above."),
+     "To be compared with Redirect307Table, refresh=1, above."),
     ("sql", "miss", "Prefix rules in a database, miss", ""),
     ("exact", "exact", "Whole paths, hit", ""),
     ("regex", "hit", "Regular expressions, hit",
