@@ -87,6 +87,18 @@ sub says {
     return $line ? $line->{text} : '';
 }
 
+# Writes n rows at once.
+sub fill {
+    my ($db, $n, $prefix, $options) = @_;
+    $options ||= "''";
+    $db->sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL
+                  SELECT i + 1 FROM n WHERE i < $n)
+              INSERT INTO redirect307_rule (ruleset, path, target, options)
+              SELECT 'shop', '/$prefix/' || i, 'https://t.example/1/' || i,
+                     $options FROM n");
+    return;
+}
+
 # ---- what takes long begins first: a backup that is restored ----
 
 my $restored_db = R307::Sqlite->new;
@@ -102,6 +114,36 @@ arrives($restored, '/kept', '307 https://t.example/2', 'restored: changes');
 $restored->log->mark;
 my $restored_at = time;
 $restored_db->restore('backup');
+
+# ---- children that are killed ----
+
+# Kills the child that has such a file open.
+sub kill_who_has {
+    my ($srv, $re) = @_;
+    my $killed;
+
+    wait_until(SOON + 20, sub {
+        for my $pid (children($srv)) {
+            next if !grep { $_ =~ $re } descriptors($pid);
+            kill 'KILL', $pid;
+            $killed = $pid;
+        }
+        return $killed;
+    }, 0.002);
+    return $killed;
+}
+
+my $killed_db = R307::Sqlite->new;
+$killed_db->put('shop', '/k', 'https://t.example/1');
+my $killed = follower('killed', $killed_db);
+arrives($killed, '/k', '307 https://t.example/1', 'killed: at first');
+ok(caught_up($killed, $killed_db), 'killed: has all');
+fill($killed_db, SLOW ? 20_000 : 200_000, 'k');
+$killed_db->sql('UPDATE redirect307_store SET epoch = epoch + 1');
+ok(kill_who_has($killed, qr{/shop\.(?:next|patch\.[0-9a-f]+)\.new\.}),
+   'a child is killed while it writes what it read');
+is(answer($killed, '/k'), '307 https://t.example/1',
+   'what was read before is served');
 
 # ---- a store that is not there yet ----
 
@@ -272,6 +314,24 @@ $db->sql('DELETE FROM redirect307_rule WHERE id IN ('
 wait_until(SOON, sub { store_of($srv)->{bad_rows} == 0 });
 is(store_of($srv)->{bad_rows}, 0, 'rows that are deleted are not bad');
 
+# ---- a child that was killed ----
+
+arrives($killed, '/k/1', '307 https://t.example/1/1',
+        'killed: another child reads all', TAKEOVER + SOON + 60);
+ok(caught_up($killed, $killed_db, TAKEOVER), 'killed: has all again');
+is(scalar(grep { /\.new\./ } glob state_file($killed, '*')), 0,
+   'what was left is removed');
+
+my $merging = !SLOW;
+if ($merging) {
+    $killed_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
+                     WHERE id <= 60000");
+    my $pid = kill_who_has($killed, qr{/shop\.merged\.new\.});
+    ok($pid, 'a child is killed while it merges');
+    is(answer($killed, '/k/17'), '307 https://t.example/2',
+       'what was changed is served');
+}
+
 # ---- the tool ----
 
 my $dump = R307::Tool::dump_config($srv->root);
@@ -345,17 +405,6 @@ my $mass_db = R307::Sqlite->new;
 $mass_db->put('shop', '/alone', 'https://t.example/');
 my $mass = follower('mass', $mass_db);
 arrives($mass, '/alone', '307 https://t.example/', 'many: at first');
-
-sub fill {
-    my ($db, $n, $prefix, $options) = @_;
-    $options ||= "''";
-    $db->sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL
-                  SELECT i + 1 FROM n WHERE i < $n)
-              INSERT INTO redirect307_rule (ruleset, path, target, options)
-              SELECT 'shop', '/$prefix/' || i, 'https://t.example/1/' || i,
-                     $options FROM n");
-    return;
-}
 
 $mass->log->mark;
 fill($mass_db, $many, 'm');
@@ -505,36 +554,6 @@ arrives($srv, '/on', '307 https://t.example/on2',
 wait_until(SOON, sub { -s state_file($srv, '.table') });
 ok(-s state_file($srv, '.table'), 'and is made anew');
 
-# ---- children that are killed ----
-
-# Kills the child that has such a file open.
-sub kill_who_has {
-    my ($srv, $re) = @_;
-    my $killed;
-
-    wait_until(SOON + 20, sub {
-        for my $pid (children($srv)) {
-            next if !grep { $_ =~ $re } descriptors($pid);
-            kill 'KILL', $pid;
-            $killed = $pid;
-        }
-        return $killed;
-    }, 0.002);
-    return $killed;
-}
-
-my $killed_db = R307::Sqlite->new;
-$killed_db->put('shop', '/k', 'https://t.example/1');
-my $killed = follower('killed', $killed_db);
-arrives($killed, '/k', '307 https://t.example/1', 'killed: at first');
-ok(caught_up($killed, $killed_db), 'killed: has all');
-fill($killed_db, SLOW ? 20_000 : 200_000, 'k');
-$killed_db->sql('UPDATE redirect307_store SET epoch = epoch + 1');
-ok(kill_who_has($killed, qr{/shop\.(?:next|patch\.[0-9a-f]+)\.new\.}),
-   'a child is killed while it writes what it read');
-is(answer($killed, '/k'), '307 https://t.example/1',
-   'what was read before is served');
-
 # ---- what took long ----
 
 {
@@ -550,19 +569,7 @@ is(answer($killed, '/k'), '307 https://t.example/1',
     is(store_of($restored)->{state}, 'current', 'and is content');
 }
 
-arrives($killed, '/k/1', '307 https://t.example/1/1',
-        'killed: another child reads all', TAKEOVER + SOON + 60);
-ok(caught_up($killed, $killed_db, TAKEOVER), 'killed: has all again');
-is(scalar(grep { /\.new\./ } glob state_file($killed, '*')), 0,
-   'what was left is removed');
-
-if (!SLOW) {
-    $killed_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
-                     WHERE id <= 60000");
-    my $pid = kill_who_has($killed, qr{/shop\.merged\.new\.});
-    ok($pid, 'a child is killed while it merges');
-    is(answer($killed, '/k/17'), '307 https://t.example/2',
-       'what was changed is served');
+if ($merging) {
     $killed_db->put('shop', '/after', 'https://t.example/after');
     arrives($killed, '/after', '307 https://t.example/after',
             'another child follows', TAKEOVER + SOON);
@@ -570,6 +577,7 @@ if (!SLOW) {
          'and merges', TAKEOVER + SOON);
     is(answer($killed, '/k/17'), '307 https://t.example/2', 'without loss');
 }
+
 
 # ---- connections that are kept ----
 
@@ -587,6 +595,57 @@ for my $n (2 .. 4) {
 }
 unlike($keeps->output, qr/R307-0695/, 'no child connects when it starts');
 
+# ---- what a disk can do ----
+
+my $disk_db = R307::Sqlite->new;
+$disk_db->put('shop', '/d', 'https://t.example/1');
+fill($disk_db, 10_000, 'd');
+my $disk = follower('disk', $disk_db);
+arrives($disk, '/d/9', '307 https://t.example/1/9', 'disk: at first');
+
+# A byte of the table is another one; that is found out when it is merged.
+{
+    open my $fh, '+<:raw', state_file($disk, '.table') or die "open: $!\n";
+    local $/;
+    my $at = index(<$fh>, 'https://t.example/1/777');
+    seek $fh, $at + 8, 0;
+    print {$fh} 'T';
+    close $fh;
+    $disk_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
+                   WHERE id > 2000 AND id < 8000");
+    says($disk, qr/R307-0687: .*R307-0536: /, 'a damaged table is not merged');
+    arrives($disk, '/d/777', '307 https://t.example/1/777',
+            'and is read anew');
+}
+
+unlink state_file($disk, '.lock');
+mkdir state_file($disk, '.lock');
+$disk_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/3'
+               WHERE id < 100");
+says($disk, qr/R307-0685: '\S+shop\.lock' cannot be locked: /,
+     'files that cannot be locked are not replaced');
+is(answer($disk, '/d'), '307 https://t.example/1', 'and serve on');
+rmdir state_file($disk, '.lock');
+arrives($disk, '/d', '307 https://t.example/3', 'until they can', SOON + 10);
+unlink state_file($disk, '.table');
+mkdir state_file($disk, '.table');
+says($disk, qr/R307-0686: '\S+shop\.next' cannot be put in place: /,
+     'a table that cannot be replaced is told of');
+rmdir state_file($disk, '.table');
+wait_until(SOON + 10, sub { -s state_file($disk, '.table') });
+$disk_db->sql('DELETE FROM redirect307_store');
+says($disk, qr/R307-0684: the table redirect307_store has no row/,
+     'so is a store without its row', SOON + 10);
+is(answer($disk, '/d'), '307 https://t.example/3', 'and it serves on');
+$disk->stop;
+my $conf = $disk->root . '/httpd.conf';
+my $text = do { local (@ARGV, $/) = $conf; <> };
+$text =~ s/shop sql: /shop sql:another /;
+R307::Env::write_file($conf, $text);
+$disk->start_again;
+like($disk->output, qr/R307-0671: .*was not made of the rule set 'another'/,
+     'a table of another rule set is not used');
+
 my $eager = configtest("Redirect307Table shop sql:\n",
                        modules => \@modules,
                        config => $keeps_db->config(more => ''));
@@ -594,11 +653,39 @@ ok($eager->ok, 'connections of every child are legal');
 like($eager->message, qr/R307-0695: \S+:1: every child .* DBDPersist Off/,
      'and warned of');
 
+# ---- messages ----
+
+# All that the sources hold but those that need a database that hangs (the
+# suites of PostgreSQL), a process without threads or memory, an httpd without
+# mod_watchdog, or a store that is replaced in the very moment.
+my %seen = map { $_ => 1 } $eager->message =~ /(R307-\d+)/g;
+for my $file (map { glob R307::Env::work() . "/*/$_" }
+              'logs/error_log', 'run/output') {
+    open my $fh, '<', $file or next;
+    while (<$fh>) {
+        $seen{$1} = 1 while /(R307-06\d\d):/g;
+    }
+}
+my %elsewhere = map { ("R307-$_" => 1) }
+                qw(0670 0690 0691 0692 0693 0694 0697);
+my @unseen;
+for my $file (glob "$ENV{R307_TOP}/src/httpd/*.c") {
+    open my $fh, '<', $file or die "$file: $!\n";
+    while (<$fh>) {
+        push @unseen, /"(R307-06[789]\d):/g;
+    }
+}
+cmp_ok(scalar @unseen, '>=', 20, 'the sources hold messages');
+is("@{[ grep { !$seen{$_} && !$elsewhere{$_} } sort @unseen ]}", '',
+   'and all of them were seen');
+
 end_suite(
     allow_in => {
         restored => ['R307-0688'],
         late     => ['R307-0678', 'AH00629'],
-        follows  => [qw(R307-0676 R307-0678 R307-0673 R307-0696 AH00629)],
+        follows  => [qw(R307-0676 R307-0678 R307-0673 R307-0696 R307-0623
+                        AH00629)],
+        disk     => [qw(R307-0671 R307-0673 R307-0678 R307-0687)],
         # writers of so much keep readers away for longer than they wait
         map { ($_ => [qr/R307-0682: .*database is locked/]) } qw(mass killed)
     });

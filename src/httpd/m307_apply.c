@@ -24,6 +24,10 @@
 /* Looks after which nobody can be about to open an earlier base's patch. */
 #define SWEEP_AFTER 2
 
+/* When only other rule sets change, the files say so after this, lest the log
+ * be pruned before the next start of the server. */
+#define KEEP_UP apr_time_from_sec(3600)
+
 /* ---- bad rows ---- */
 
 static int is_known(const m307_sqlstatus_t *before, apr_uint32_t id,
@@ -158,6 +162,7 @@ static void tell(m307_follower_t *f, apr_uint64_t id,
                  const m307_position_t *position, apr_pool_t *pool)
 {
     take_stamp(f->table, id, &f->stamp, pool);
+    f->written = apr_time_now();
     f->position = *position;
     f->has_position = 1;
     f->table->next_follow = f->table->follow_pause = 0;
@@ -358,12 +363,12 @@ apr_status_t m307_apply_changes(m307_follower_t *f, m307_store_t *store,
     if (changes.cut) {
         return APR_ENOSPC;
     }
-    if (changes.list->nelts == 0) {
-        f->position = position; /* of others; on disk it can wait */
+    if (changes.list->nelts == 0 && begin - f->written < KEEP_UP) {
+        f->position = position;
         return APR_SUCCESS;
     }
     rv = put_patch(f, &changes, &position, pool, err);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && changes.list->nelts) {
         f->changed = apr_time_now();
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, f->table->server,
                      "R307-0677: table %s: %d rows changed, up to change %"
@@ -548,7 +553,7 @@ static apr_status_t replace_all(m307_follower_t *f, m307_store_t *store,
     }
     rv = changes_since(f, store, &from, &to, &changes, pool, err);
     if (rv == APR_ENOENT) {
-        rv = r307_error_set(err, "R307-0684: the store was replaced while it "
+        rv = r307_error_set(err, "R307-0697: the store was replaced while it "
                             "was read; it is read again");
     }
     if (rv == APR_SUCCESS) {

@@ -66,6 +66,7 @@ typedef struct m307_follower_t {
     apr_interval_time_t pause;
     int sweep;                  /* looks until patches of earlier bases go;
                                  * 0: there are none */
+    apr_time_t written;         /* the files, by this process; 0: never */
     apr_time_t changed;         /* the last time that something was applied */
     m307_merger_t *merger;      /* NULL: none */
     m307_sqlstatus_t status;

@@ -67,7 +67,7 @@ static m307_follower_t *start(m307_table_t *table)
     f = apr_pcalloc(pool, sizeof *f);
     f->table = table;
     f->pool = pool;
-    f->changed = apr_time_now();
+    f->changed = f->written = apr_time_now();
     apr_threadattr_create(&attr, pool);
     apr_threadattr_detach_set(attr, 1);
     rv = apr_thread_create(&f->thread, attr, follow, f, pool);

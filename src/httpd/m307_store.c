@@ -266,20 +266,28 @@ static apr_uint64_t number(m307_store_t *store, apr_dbd_row_t *row, int n)
 
 /* ---- the state ---- */
 
+static apr_status_t no_row(r307_error_t *err)
+{
+    return r307_error_set(err, "R307-0684: the table redirect307_store has no "
+                          "row; make the store anew with 'redirect307 sql "
+                          "init'");
+}
+
 static apr_status_t check_version(m307_store_t *store, apr_pool_t *pool,
                                   r307_error_t *err)
 {
     apr_dbd_results_t *results;
     apr_dbd_row_t *row = NULL;
-    const char *version = "none";
+    const char *version;
     apr_status_t rv = ask(store, VERSION, NULL, pool, &results, err);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (next_row(store, results, &row, pool)) {
-        version = apr_pstrdup(pool, field(store, row, 0));
+    if (!next_row(store, results, &row, pool)) {
+        return no_row(err);
     }
+    version = apr_pstrdup(pool, field(store, row, 0));
     if (strcmp(version, APR_STRINGIFY(M307_STORE_VERSION)) != 0) {
         return r307_error_set(err, "R307-0683: the store has a schema of "
                               "version %s, and this module knows version "
@@ -304,9 +312,7 @@ static apr_status_t read_state(m307_store_t *store, apr_uint64_t mine,
         return rv;
     }
     if (!next_row(store, results, &row, pool)) {
-        return r307_error_set(err, "R307-0684: the table redirect307_store "
-                              "has no row; make the store anew with "
-                              "'redirect307 sql init'");
+        return no_row(err);
     }
     out->id = apr_pstrdup(keep, field(store, row, 0));
     out->epoch = apr_pstrdup(keep, field(store, row, 1));
