@@ -508,11 +508,16 @@ static void test_foreign(void)
     r307_table_t *twin = base_of(rows, 2, tap_pool);
     r307_table_t *patch = make(rows, 1, base, NULL, MASK, tap_pool);
     r307_table_t *view = patched(base, patch, tap_pool);
+    r307_table_spec_t spec = spec_of();
+    r307_rows_t *next;
 
     ok(r307_table_id(view) == r307_table_id(base)
        && r307_table_id(base) != r307_table_id(twin),
        "the same rows of another sequence number are another base");
     is_refused(twin, patch, "another base");
+    ok(r307_rows_begin_patch(&spec, twin, patch, 1, tap_pool, NULL, NULL,
+                             &next) == APR_EINVAL,
+       "nor is it gone on with over another");
     is_refused(base, twin, "not a patch");
     is_refused(base, view, "not a patch");
     is_refused(patch, patch, "not a base");
