@@ -286,6 +286,35 @@ replay(R307::RuleWriter::committed(@writers));
 model_is_right('history with a log that is cut short');
 quiet('history with a log that is cut short', LATER);
 
+# The same between two questions of a server: it has been told which changes
+# there are, and when it asks for them, the log has lost its beginning.  A slow
+# database makes the time for it.
+$pg->sql('CREATE POLICY slow ON redirect307_store FOR SELECT TO reader'
+         . " USING (pg_sleep(0.7)::text = '');"
+         . 'CREATE POLICY fast ON redirect307_store FOR SELECT TO writer,'
+         . ' roller USING (true);'
+         . 'ALTER TABLE redirect307_store ENABLE ROW LEVEL SECURITY');
+my $cut = 0;
+for (1 .. 2) {
+    sleep rand 1.5;
+    $pg->sql('UPDATE redirect307_rule SET target = target || 1 WHERE '
+             . THEIRS . ' AND id % 2 = 0');
+    $pg->sql("UPDATE redirect307_rule SET target = target || 2 WHERE kind ="
+             . " 'exact'");
+    my $now = $pg->sql('SELECT now()');
+    wait_until(SOON, sub {
+        $pg->sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+                 . " AND usename = 'reader' AND query_start > '$now'"
+                 . " AND query ~ 'MAX'") > 0
+    }, 0.01) and $cut++;
+    $cutter->sql('DELETE FROM redirect307_change WHERE seq <'
+                 . ' (SELECT max(seq) FROM redirect307_change)');
+}
+is($cut, 2, 'the log is cut while servers ask what there is');
+$pg->sql('ALTER TABLE redirect307_store DISABLE ROW LEVEL SECURITY');
+model_from_database();
+quiet('history with a log that is cut between two questions', LATER);
+
 # ---- the database goes and comes ----
 
 # All servers answer from what they have, and say what is wrong.
