@@ -37,6 +37,7 @@ TABLE_COLUMNS = (
 SYNC_COLUMNS = (
     ("sync_s", "first sync, s"),
     ("memory_mb", "memory of the process that syncs, MB"),
+    ("memory_after_mb", "afterwards, MB"),
     ("change_s", "one change is visible, s"),
     ("change_cpu_ms", "one change, processor time of the server, ms"),
 )

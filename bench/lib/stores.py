@@ -29,7 +29,7 @@ def _lines(count, render):
 
 
 def fill_postgresql(database, count):
-    """database: a postgres.Postgres. The log of changes stays empty: writing
+    """database: a postgres.Postgres. The log of changes gets one only: writing
     it is not what is measured."""
     def write(out):
         out.write("SET session_replication_role = replica;\n"
