@@ -75,8 +75,9 @@ CREATE TABLE redirect307_rule (
     CONSTRAINT regex_is_no_status_word
         CHECK (kind <> 'regex' OR path !~* '^(permanent|temp|temporary|seeother|gone|[0-9]{3})$'),
     CONSTRAINT target_is_url_path_site_geo_or_hyphen
-        CHECK (target IN ('-', 'geo') OR target ~ '^/($|[^/\\])'
-               OR target ~ '://' OR target ~ '^site:.' OR target ~ '[$]|%[{]'),
+        CHECK (strpos(target, '://') > 0 OR target IN ('-', 'geo')
+               OR target ~ '^/($|[^/\\])' OR target ~ '^site:.'
+               OR target ~ '[$]|%[{]'),
     CONSTRAINT target_scheme_is_safe
         CHECK (target !~* '^(javascript|data|vbscript|file|blob|filesystem|about|view-source):'),
     CONSTRAINT options_leave_exact_to_kind_and_hold_no_comment
@@ -192,6 +193,7 @@ DECLARE
     ids text := pg_get_serial_sequence(
         format('%I.redirect307_rule', TG_TABLE_SCHEMA), 'id');
     image text := 'host, kind, path, target, options, valid_from, valid_until, enabled, note';
+    rows bigint;
 BEGIN
     EXECUTE format('INSERT INTO %I.redirect307_change'
                    ' (by_whom, op, added, rule_id, ruleset, %s)'
@@ -203,6 +205,12 @@ BEGIN
                    CASE WHEN TG_OP = 'TRUNCATE'
                         THEN format('%I.redirect307_rule', TG_TABLE_SCHEMA)
                         ELSE 'changed' END);
+    GET DIAGNOSTICS rows = ROW_COUNT;
+    -- Servers read page by page, at once: with no idea of how many rules there
+    -- are the planner would sort all of them for each page.
+    IF rows > 50000 AND TG_OP <> 'TRUNCATE' THEN
+        EXECUTE format('ANALYZE %I.redirect307_rule', TG_TABLE_SCHEMA);
+    END IF;
     -- an id that the writer chose is not given again
     IF TG_OP = 'INSERT' THEN
         EXECUTE format('SELECT setval(%L, max(id)) FROM changed'

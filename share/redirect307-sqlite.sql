@@ -115,12 +115,12 @@ CREATE TABLE redirect307_rule (
     CONSTRAINT valid_from_is_a_time_in_utc
         CHECK (valid_from IS NULL
                OR (valid_from >= '1970'
-                   AND strftime('%Y-%m-%dT%H:%M:%SZ', valid_from)
+                   AND strftime('%Y-%m-%dT%H:%M:%SZ', valid_from, '+0 days')
                        IS valid_from)),
     CONSTRAINT valid_until_is_a_time_in_utc
         CHECK (valid_until IS NULL
                OR (valid_until >= '1970'
-                   AND strftime('%Y-%m-%dT%H:%M:%SZ', valid_until)
+                   AND strftime('%Y-%m-%dT%H:%M:%SZ', valid_until, '+0 days')
                        IS valid_until)),
     CONSTRAINT valid_from_comes_before_valid_until
         CHECK (valid_from < valid_until),

@@ -161,8 +161,12 @@ static apr_status_t go_on(m307_follower_t *f, m307_store_t *store,
         return APR_SUCCESS;
     }
     rv = m307_apply_changes(f, store, state, pool, err);
-    return rv != APR_ENOSPC ? rv
-        : read_all(f, store, state, "very much has changed", pool, err);
+    if (rv != APR_ENOSPC && rv != APR_ENOENT) {
+        return rv;
+    }
+    return read_all(f, store, state, rv == APR_ENOSPC
+                    ? "very much has changed"
+                    : "its log was cut while it was read", pool, err);
 }
 
 static apr_status_t act(m307_follower_t *f, m307_store_t *store,

@@ -43,23 +43,6 @@ typedef struct exporter_t {
 
 /* ---- writing ---- */
 
-/* RFC 4180. */
-static void write_cell(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"') {
-            fputc('"', out);
-        }
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void write_csv(exporter_t *e, const row_t *row)
 {
     int i;
@@ -68,7 +51,7 @@ static void write_csv(exporter_t *e, const row_t *row)
         if (i) {
             fputc(',', e->t->out);
         }
-        write_cell(e->t->out, row->cells[i] ? row->cells[i] : "");
+        t307_csv_cell(e->t->out, row->cells[i] ? row->cells[i] : "");
     }
     fputs("\r\n", e->t->out);
 }
