@@ -62,11 +62,11 @@ sub arrives {
 
 # The table has followed up to the store's last change.
 sub caught_up {
-    my ($srv, $seconds) = @_;
+    my ($srv, $db, $seconds) = @_;
+    my $last = last_change($db);
     return wait_until($seconds || SOON, sub {
         my $store = store_of($srv);
-        return $store->{state} eq 'current'
-            && $store->{change} == $store->{last_change}
+        return $store->{state} eq 'current' && $store->{change} == $last
             && defined $store->{last_success};
     });
 }
@@ -87,13 +87,25 @@ sub says {
     return $line ? $line->{text} : '';
 }
 
+# Writes n rows at once.
+sub fill {
+    my ($db, $n, $prefix, $options) = @_;
+    $options ||= "''";
+    $db->sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL
+                  SELECT i + 1 FROM n WHERE i < $n)
+              INSERT INTO redirect307_rule (ruleset, path, target, options)
+              SELECT 'shop', '/$prefix/' || i, 'https://t.example/1/' || i,
+                     $options FROM n");
+    return;
+}
+
 # ---- what takes long begins first: a backup that is restored ----
 
 my $restored_db = R307::Sqlite->new;
 my $kept = $restored_db->put('shop', '/kept', 'https://t.example/1');
 my $restored = follower('restored', $restored_db);
 arrives($restored, '/kept', '307 https://t.example/1', 'restored: at first');
-ok(caught_up($restored), 'restored: all is read');
+ok(caught_up($restored, $restored_db), 'restored: all is read');
 $restored_db->save('backup');
 $restored_db->put('shop', '/later', 'https://t.example/later');
 $restored_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
@@ -102,6 +114,36 @@ arrives($restored, '/kept', '307 https://t.example/2', 'restored: changes');
 $restored->log->mark;
 my $restored_at = time;
 $restored_db->restore('backup');
+
+# ---- children that are killed ----
+
+# Kills the child that has such a file open.
+sub kill_who_has {
+    my ($srv, $re) = @_;
+    my $killed;
+
+    wait_until(SOON + 20, sub {
+        for my $pid (children($srv)) {
+            next if !grep { $_ =~ $re } descriptors($pid);
+            kill 'KILL', $pid;
+            $killed = $pid;
+        }
+        return $killed;
+    }, 0.002);
+    return $killed;
+}
+
+my $killed_db = R307::Sqlite->new;
+$killed_db->put('shop', '/k', 'https://t.example/1');
+my $killed = follower('killed', $killed_db);
+arrives($killed, '/k', '307 https://t.example/1', 'killed: at first');
+ok(caught_up($killed, $killed_db), 'killed: has all');
+fill($killed_db, SLOW ? 20_000 : 200_000, 'k');
+$killed_db->sql('UPDATE redirect307_store SET epoch = epoch + 1');
+ok(kill_who_has($killed, qr{/shop\.(?:next|patch\.[0-9a-f]+)\.new\.}),
+   'a child is killed while it writes what it read');
+is(answer($killed, '/k'), '307 https://t.example/1',
+   'what was read before is served');
 
 # ---- a store that is not there yet ----
 
@@ -123,7 +165,7 @@ $db->put('other', '/of-another', 'https://t.example/');
 my $srv = follower('follows', $db);
 arrives($srv, '/a/b', '307 https://t.example/a/b', 'rows are read at first');
 is(answer($srv, '/of-another'), 404, 'those of another rule set are not');
-ok(caught_up($srv), 'the status page says so');
+ok(caught_up($srv, $db), 'the status page says so');
 is(store_of($srv)->{last_change}, last_change($db), 'with the last change');
 
 # The worst of some changes, in seconds.
@@ -211,7 +253,7 @@ for my $way (@ways) {
     wait_until(SOON, sub { answer($srv, $target, %arg) eq $want });
     is(answer($srv, $target, %arg), $want, "changed: $name");
 }
-ok(caught_up($srv), 'all of it is followed');
+ok(caught_up($srv, $db), 'all of it is followed');
 is(table_of($srv, 'shop')->{rules}, 6, 'and counted');
 
 # ---- rows that make no rule ----
@@ -227,11 +269,12 @@ for my $row (@bad) {
                       unchecked => 1);
     $bad{$id} = $row;
     push @bad_ids, $id;
+    ok(caught_up($srv, $db), 'half of them') if @bad_ids == 15;
 }
 my $good_id = $db->put('shop', '/good', 'https://t.example/good');
 arrives($srv, '/good', '307 https://t.example/good',
         'bad rows do not hold back others');
-ok(caught_up($srv), 'they are passed over');
+ok(caught_up($srv, $db), 'they are passed over');
 my $log_text = join "\n", map { $_->{text} } $srv->log->since;
 for my $id (@bad_ids) {
     my $row = $bad{$id};
@@ -251,7 +294,7 @@ is("@{[ map { $_->{id} } @{ $shown->{bad} } ]}",
    "@{[ (sort { $a <=> $b } @bad_ids)[ 0 .. 19 ] ]}", 'and shows twenty');
 my $page = $srv->get(R307::Status::PATH)->body;
 like($page, qr{<b>$bad_ids[0]</b>[^<]*kind.*and 7 more}s, 'also as a page');
-unlike($page, qr/<evil|alert\(1\)(?!&)/, 'as text');
+unlike($page, qr/<b>suffix/, 'as text');
 like($srv->get(R307::Status::PATH . '?format=openmetrics')->body,
      qr/^redirect307_store_bad_rows\{table="shop"\} @{[ scalar @bad ]}$/m,
      'and as metrics');
@@ -259,7 +302,7 @@ like($srv->get(R307::Status::PATH . '?format=openmetrics')->body,
 $srv->log->mark;
 $db->sql("UPDATE redirect307_rule SET options = '' WHERE path = '/b20'");
 arrives($srv, '/b20', '307 https://t.example/', 'a row that is put right');
-ok(caught_up($srv), 'is followed');
+ok(caught_up($srv, $db), 'is followed');
 is(store_of($srv)->{bad_rows}, @bad - 1, 'and is not counted any more');
 unlike(join("\n", map { $_->{text} } $srv->log->since), qr/R307-0676/,
        'the others are not told of again');
@@ -270,6 +313,24 @@ $db->sql('DELETE FROM redirect307_rule WHERE id IN ('
          . join(',', @bad_ids) . ')');
 wait_until(SOON, sub { store_of($srv)->{bad_rows} == 0 });
 is(store_of($srv)->{bad_rows}, 0, 'rows that are deleted are not bad');
+
+# ---- a child that was killed ----
+
+arrives($killed, '/k/1', '307 https://t.example/1/1',
+        'killed: another child reads all', TAKEOVER + SOON + 60);
+ok(caught_up($killed, $killed_db, TAKEOVER), 'killed: has all again');
+is(scalar(grep { /\.new\./ } glob state_file($killed, '*')), 0,
+   'what was left is removed');
+
+my $merging = !SLOW;
+if ($merging) {
+    $killed_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
+                     WHERE id <= 60000");
+    my $pid = kill_who_has($killed, qr{/shop\.merged\.new\.});
+    ok($pid, 'a child is killed while it merges');
+    is(answer($killed, '/k/17'), '307 https://t.example/2',
+       'what was changed is served');
+}
 
 # ---- the tool ----
 
@@ -282,7 +343,7 @@ like($out, qr{sql:shop}, 'and names the row');
                                       'http://localhost/moved/on');
 like($out, qr{https://t\.example/v3/on}, 'as it was changed since');
 ($code, $out, $err) = R307::Tool::run('lint', "--dump=$dump");
-like($out . $err, qr/sql:shop/, 'lint reads its rules');
+like($out, qr/^7 rules/m, 'lint reads its rules');
 ($code, $out, $err) = R307::Tool::run('export', "--dump=$dump");
 like($err, qr/table shop: its rules are in a database/,
      'export says where they are');
@@ -316,6 +377,7 @@ sub row_hits {
     return $rule ? $rule->{hits} : -1;
 }
 
+wait_until(SOON, sub { row_hits($counted, $row) >= 0 });
 my $hits = row_hits($counted, $row);
 answer($counted, '/count') for 1 .. 5;
 is(row_hits($counted, $row), $hits + 5, 'hits of a row are counted');
@@ -343,16 +405,6 @@ my $mass_db = R307::Sqlite->new;
 $mass_db->put('shop', '/alone', 'https://t.example/');
 my $mass = follower('mass', $mass_db);
 arrives($mass, '/alone', '307 https://t.example/', 'many: at first');
-
-sub fill {
-    my ($db, $n, $prefix) = @_;
-    $db->sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL
-                  SELECT i + 1 FROM n WHERE i < $n)
-              INSERT INTO redirect307_rule (ruleset, path, target)
-              SELECT 'shop', '/$prefix/' || i, 'https://t.example/1/' || i
-              FROM n");
-    return;
-}
 
 $mass->log->mark;
 fill($mass_db, $many, 'm');
@@ -400,6 +452,11 @@ says($srv, qr/R307-0689: .*does not reach back to the last change/,
 
 # It is another one, which has no rule; and then some.
 $srv->log->mark;
+fill($db, 30, 'x', "'nosuch'");
+says($srv, qr/R307-0696: table shop: 10 more rows are left out/,
+     'of many bad rows some are logged');
+$db->sql("DELETE FROM redirect307_rule WHERE path LIKE '/x/%'");
+$srv->log->mark;
 my $other_db = R307::Sqlite->new(name => 'other');
 $db->save('one');
 rename $other_db->path, $db->path or die "rename: $!\n";
@@ -436,7 +493,7 @@ is(answer($srv, '/lost'), 404, 'is taken as it is');
 # All its rows are deleted: that is in its log.
 $db->sql("DELETE FROM redirect307_rule WHERE ruleset = 'shop'");
 arrives($srv, '/moved', 404, 'rules that are deleted are gone');
-ok(caught_up($srv), 'even all of them');
+ok(caught_up($srv, $db), 'even all of them');
 is(table_of($srv, 'shop')->{rules}, 0, 'none is left');
 $db->put('shop', '/moved', 'https://t.example/v4');
 arrives($srv, '/moved', '307 https://t.example/v4', 'and one comes again');
@@ -451,7 +508,7 @@ sub restarts_gracefully {
                                SOON);
 }
 
-ok(caught_up($srv), 'the server has all before its store goes');
+ok(caught_up($srv, $db), 'the server has all before its store goes');
 $db->hide;
 $srv->stop;
 $srv->start_again;
@@ -472,12 +529,13 @@ is("@{[ settled($srv, '/back') ]}", '307 https://t.example/back',
    'and has all that it had');
 $db->put('shop', '/on', 'https://t.example/on');
 arrives($srv, '/on', '307 https://t.example/on', 'and goes on from there');
-$srv->log->mark;
 $srv->stop;
 $srv->start_again;
+$srv->log->mark;
 is(answer($srv, '/on'), '307 https://t.example/on', 'also when it was stopped');
-$db->put('shop', '/on', 'https://t.example/on2');
-sleep 3;
+$db->sql("UPDATE redirect307_rule SET target = 'https://t.example/on2'
+          WHERE path = '/on'");
+arrives($srv, '/on', '307 https://t.example/on2', 'it goes on from there');
 unlike(join("\n", map { $_->{text} } $srv->log->since), qr/R307-0689/,
        'and reads only what is new');
 
@@ -496,36 +554,6 @@ arrives($srv, '/on', '307 https://t.example/on2',
 wait_until(SOON, sub { -s state_file($srv, '.table') });
 ok(-s state_file($srv, '.table'), 'and is made anew');
 
-# ---- children that are killed ----
-
-# Kills the child that has such a file open.
-sub kill_who_has {
-    my ($srv, $re) = @_;
-    my $killed;
-
-    wait_until(SOON + 20, sub {
-        for my $pid (children($srv)) {
-            next if !grep { $_ =~ $re } descriptors($pid);
-            kill 'KILL', $pid;
-            $killed = $pid;
-        }
-        return $killed;
-    }, 0.002);
-    return $killed;
-}
-
-my $killed_db = R307::Sqlite->new;
-$killed_db->put('shop', '/k', 'https://t.example/1');
-my $killed = follower('killed', $killed_db);
-arrives($killed, '/k', '307 https://t.example/1', 'killed: at first');
-ok(caught_up($killed), 'killed: has all');
-fill($killed_db, SLOW ? 20_000 : 200_000, 'k');
-$killed_db->sql('UPDATE redirect307_store SET epoch = epoch + 1');
-ok(kill_who_has($killed, qr{/shop\.(?:next|patch\.[0-9a-f]+)\.new\.}),
-   'a child is killed while it writes what it read');
-is(answer($killed, '/k'), '307 https://t.example/1',
-   'what was read before is served');
-
 # ---- what took long ----
 
 {
@@ -541,19 +569,7 @@ is(answer($killed, '/k'), '307 https://t.example/1',
     is(store_of($restored)->{state}, 'current', 'and is content');
 }
 
-arrives($killed, '/k/1', '307 https://t.example/1/1',
-        'killed: another child reads all', TAKEOVER + SOON + 60);
-ok(caught_up($killed, TAKEOVER), 'killed: has all again');
-is(scalar(grep { /\.new\./ } glob state_file($killed, '*')), 0,
-   'what was left is removed');
-
-if (!SLOW) {
-    $killed_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
-                     WHERE id <= 60000");
-    my $pid = kill_who_has($killed, qr{/shop\.merged\.new\.});
-    ok($pid, 'a child is killed while it merges');
-    is(answer($killed, '/k/17'), '307 https://t.example/2',
-       'what was changed is served');
+if ($merging) {
     $killed_db->put('shop', '/after', 'https://t.example/after');
     arrives($killed, '/after', '307 https://t.example/after',
             'another child follows', TAKEOVER + SOON);
@@ -561,6 +577,7 @@ if (!SLOW) {
          'and merges', TAKEOVER + SOON);
     is(answer($killed, '/k/17'), '307 https://t.example/2', 'without loss');
 }
+
 
 # ---- connections that are kept ----
 
@@ -578,6 +595,57 @@ for my $n (2 .. 4) {
 }
 unlike($keeps->output, qr/R307-0695/, 'no child connects when it starts');
 
+# ---- what a disk can do ----
+
+my $disk_db = R307::Sqlite->new;
+$disk_db->put('shop', '/d', 'https://t.example/1');
+fill($disk_db, 10_000, 'd');
+my $disk = follower('disk', $disk_db);
+arrives($disk, '/d/9', '307 https://t.example/1/9', 'disk: at first');
+
+# A byte of the table is another one; that is found out when it is merged.
+{
+    open my $fh, '+<:raw', state_file($disk, '.table') or die "open: $!\n";
+    local $/;
+    my $at = index(<$fh>, 'https://t.example/1/777');
+    seek $fh, $at + 8, 0;
+    print {$fh} 'T';
+    close $fh;
+    $disk_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
+                   WHERE id > 2000 AND id < 8000");
+    says($disk, qr/R307-0687: .*R307-0536: /, 'a damaged table is not merged');
+    arrives($disk, '/d/777', '307 https://t.example/1/777',
+            'and is read anew');
+}
+
+unlink state_file($disk, '.lock');
+mkdir state_file($disk, '.lock');
+$disk_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/3'
+               WHERE id < 100");
+says($disk, qr/R307-0685: '\S+shop\.lock' cannot be locked: /,
+     'files that cannot be locked are not replaced');
+is(answer($disk, '/d'), '307 https://t.example/1', 'and serve on');
+rmdir state_file($disk, '.lock');
+arrives($disk, '/d', '307 https://t.example/3', 'until they can', SOON + 10);
+unlink state_file($disk, '.table');
+mkdir state_file($disk, '.table');
+says($disk, qr/R307-0686: '\S+shop\.next' cannot be put in place: /,
+     'a table that cannot be replaced is told of');
+rmdir state_file($disk, '.table');
+wait_until(SOON + 10, sub { -s state_file($disk, '.table') });
+$disk_db->sql('DELETE FROM redirect307_store');
+says($disk, qr/R307-0684: the table redirect307_store has no row/,
+     'so is a store without its row', SOON + 10);
+is(answer($disk, '/d'), '307 https://t.example/3', 'and it serves on');
+$disk->stop;
+my $conf = $disk->root . '/httpd.conf';
+my $text = do { local (@ARGV, $/) = $conf; <> };
+$text =~ s/shop sql: /shop sql:another /;
+R307::Env::write_file($conf, $text);
+$disk->start_again;
+like($disk->output, qr/R307-0671: .*was not made of the rule set 'another'/,
+     'a table of another rule set is not used');
+
 my $eager = configtest("Redirect307Table shop sql:\n",
                        modules => \@modules,
                        config => $keeps_db->config(more => ''));
@@ -585,9 +653,39 @@ ok($eager->ok, 'connections of every child are legal');
 like($eager->message, qr/R307-0695: \S+:1: every child .* DBDPersist Off/,
      'and warned of');
 
+# ---- messages ----
+
+# All that the sources hold but those that need a database that hangs (the
+# suites of PostgreSQL), a process without threads or memory, an httpd without
+# mod_watchdog, or a store that is replaced in the very moment.
+my %seen = map { $_ => 1 } $eager->message =~ /(R307-\d+)/g;
+for my $file (map { glob R307::Env::work() . "/*/$_" }
+              'logs/error_log', 'run/output') {
+    open my $fh, '<', $file or next;
+    while (<$fh>) {
+        $seen{$1} = 1 while /(R307-06\d\d):/g;
+    }
+}
+my %elsewhere = map { ("R307-$_" => 1) }
+                qw(0670 0690 0691 0692 0693 0694 0697);
+my @unseen;
+for my $file (glob "$ENV{R307_TOP}/src/httpd/*.c") {
+    open my $fh, '<', $file or die "$file: $!\n";
+    while (<$fh>) {
+        push @unseen, /"(R307-06[789]\d):/g;
+    }
+}
+cmp_ok(scalar @unseen, '>=', 20, 'the sources hold messages');
+is("@{[ grep { !$seen{$_} && !$elsewhere{$_} } sort @unseen ]}", '',
+   'and all of them were seen');
+
 end_suite(
     allow_in => {
         restored => ['R307-0688'],
         late     => ['R307-0678', 'AH00629'],
-        follows  => [qw(R307-0676 R307-0678 R307-0673 AH00629)],
+        follows  => [qw(R307-0676 R307-0678 R307-0673 R307-0696 R307-0623
+                        AH00629)],
+        disk     => [qw(R307-0671 R307-0673 R307-0678 R307-0687)],
+        # writers of so much keep readers away for longer than they wait
+        map { ($_ => [qr/R307-0682: .*database is locked/]) } qw(mass killed)
     });

@@ -13,6 +13,7 @@ from server import Server, ServerError, Site
 CHANGES = 5
 SYNC_SECONDS = 1800
 CHANGE_SECONDS = 60
+PAUSE_SECONDS = 3                       # with refresh=1
 
 def _processor_seconds(pids):
     """What the threads of these processes have used so far."""
@@ -80,36 +81,42 @@ def _first_sync(running, site):
     return seconds, peak.stop()
 
 
-def _change(database, connection, number):
-    """Seconds from one UPDATE to the answer that shows it."""
-    other = f"https://next.example/{number}"
-    database.sql(f"UPDATE redirect307_rule SET target = '{other}'"
+def _update(database, number):
+    target = f"https://next.example/{number}"
+    database.sql(f"UPDATE redirect307_rule SET target = '{target}'"
                  " WHERE id = 1")
-    return wait_for(connection, rules.path(0), (307, other), CHANGE_SECONDS)
+    return 307, target
 
 
-def _ask_for(connection, seconds):
-    """The same requests as in _change, and no change."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        connection.ask(rules.path(0))
-        time.sleep(0.005)
+def _visible(connection, database):
+    """Seconds from one UPDATE to the answer that shows it, some times."""
+    return [wait_for(connection, rules.path(0), _update(database, number),
+                     CHANGE_SECONDS) for number in range(CHANGES + 1)][1:]
+
+
+def _processor(running, connection, each):
+    """Processor time of the children while each(n) is done, a pause that is
+    long enough for it to arrive, and one request."""
+    before = _processor_seconds(running.children())
+    for number in range(CHANGES):
+        wanted = each(number)
+        time.sleep(PAUSE_SECONDS)
+        answer = connection.ask(rules.path(0))
+        if wanted and answer != wanted:
+            raise ServerError(f"a change has not arrived: {answer}")
+    return _processor_seconds(running.children()) - before
 
 
 def _changes(running, database):
-    """Seconds of each of some changes, and processor time of one, less what
-    the same time costs without."""
+    """Seconds of each of some changes, and processor time of one: what it
+    takes more than the same without a change."""
     with running.connect() as connection:
-        _change(database, connection, 0)
-        used = [_processor_seconds(running.children())]
-        begin = time.monotonic()
-        seconds = [_change(database, connection, n + 1)
-                   for n in range(CHANGES)]
-        lasted = time.monotonic() - begin
-        used.append(_processor_seconds(running.children()))
-        _ask_for(connection, lasted)
-        used.append(_processor_seconds(running.children()))
-    return seconds, (2 * used[1] - used[0] - used[2]) / CHANGES
+        seconds = _visible(connection, database)
+        idle = _processor(running, connection,
+                          lambda _: database.sql("SELECT 1") and None)
+        busy = _processor(running, connection,
+                          lambda n: _update(database, CHANGES + 1 + n))
+    return seconds, (busy - idle) / CHANGES
 
 
 def _measure(bench, case, database):
@@ -120,9 +127,10 @@ def _measure(bench, case, database):
         with Server(site) as running:
             sync, memory = _first_sync(running, site)
             seconds, processor = _changes(running, database)
+            left = max(map(_anonymous, running.children()))
     finally:
         site.remove()
-    return {"sync": sync, "memory_kb": memory, "changes": seconds,
+    return {"sync": sync, "memory_kb": memory, "left_kb": left, "changes": seconds,
             "change_processor": processor}
 
 
@@ -133,6 +141,7 @@ def measure(bench, case):
     return {
         f"{key}/sync_s": round(raw["sync"], 2),
         f"{key}/memory_mb": round(raw["memory_kb"] / 1024, 1),
+        f"{key}/memory_after_mb": round(raw["left_kb"] / 1024, 1),
         f"{key}/change_s": round(max(raw["changes"]), 2),
         f"{key}/change_cpu_ms": round(1000 * raw["change_processor"], 1),
     }, raw

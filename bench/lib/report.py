@@ -10,7 +10,7 @@ GROUPS = (
     ("prefix", "miss", "Prefix rules, miss",
      "No rule matches: 404."),
     ("sql", "hit", "Prefix rules in a database, hit",
-     "To be compared with Redirect307Table above."),
+     "To be compared with Redirect307Table, refresh=1, above."),
     ("sql", "miss", "Prefix rules in a database, miss", ""),
     ("exact", "exact", "Whole paths, hit", ""),
     ("regex", "hit", "Regular expressions, hit",
@@ -37,6 +37,7 @@ TABLE_COLUMNS = (
 SYNC_COLUMNS = (
     ("sync_s", "first sync, s"),
     ("memory_mb", "memory of the process that syncs, MB"),
+    ("memory_after_mb", "afterwards, MB"),
     ("change_s", "one change is visible, s"),
     ("change_cpu_ms", "one change, processor time of the server, ms"),
 )

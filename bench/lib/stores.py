@@ -29,7 +29,7 @@ def _lines(count, render):
 
 
 def fill_postgresql(database, count):
-    """database: a postgres.Postgres. The log of changes stays empty: writing
+    """database: a postgres.Postgres. The log of changes gets one only: writing
     it is not what is measured."""
     def write(out):
         out.write("SET session_replication_role = replica;\n"
@@ -38,7 +38,10 @@ def fill_postgresql(database, count):
         for text in _lines(count, lambda i: f"{i + 1}\t{RULESET}\tprefix\t"
                            f"{rules.path(i)}\t{rules.target(i)}\n"):
             out.write(text)
-        out.write("\\.\nVACUUM ANALYZE redirect307_rule;\nCHECKPOINT;\n")
+        # as after any history: the log has a last change
+        out.write("\\.\nSET session_replication_role = origin;\n"
+                  "UPDATE redirect307_rule SET note = 'imported' WHERE id = 1;\n"
+                  "VACUUM ANALYZE redirect307_rule;\nCHECKPOINT;\n")
 
     database.psql("-f", schema("postgresql"))
     database.psql(write=write)

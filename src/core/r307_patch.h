@@ -37,7 +37,8 @@ apr_status_t r307_rows_begin(const r307_table_spec_t *spec,
 /*
  * Begin a patch of `base`. old: a patch of the same base, whose rows stay
  * unless their ids come again, or NULL. base may be patched itself; that
- * does not matter. All must outlive rows.
+ * does not matter. All must outlive rows. APR_EINVAL: old is not of that
+ * base; APR_ENOMEM.
  */
 apr_status_t r307_rows_begin_patch(const r307_table_spec_t *spec,
                                    const r307_table_t *base,

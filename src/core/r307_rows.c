@@ -51,6 +51,10 @@ apr_status_t r307_rows_create(const r307_rows_setup_t *setup,
         rows->next = r307_table_next(rows->kept, &rows->place);
     }
     if (rows->base && rows->kept) {
+        if (r307_table_header(rows->kept)->base
+            != r307_table_id(rows->base)) {
+            return APR_EINVAL;
+        }
         rows->old = r307_table_changed(rows->kept);
         rows->nold = r307_table_header(rows->kept)->changed;
         rows->hidden = r307_table_header(rows->kept)->hidden;

@@ -20,7 +20,7 @@ typedef struct r307_rows_setup_t {
     void *ctx;
 } r307_rows_setup_t;
 
-/* APR_ENOMEM. */
+/* APR_ENOMEM; APR_EINVAL: kept is a patch of another base. */
 apr_status_t r307_rows_create(const r307_rows_setup_t *setup,
                               apr_pool_t *pool, r307_rows_t **out);
 

@@ -24,6 +24,10 @@
 /* Looks after which nobody can be about to open an earlier base's patch. */
 #define SWEEP_AFTER 2
 
+/* When only other rule sets change, the files say so after this, lest the log
+ * be pruned before the next start of the server. */
+#define KEEP_UP apr_time_from_sec(3600)
+
 /* ---- bad rows ---- */
 
 static int is_known(const m307_sqlstatus_t *before, apr_uint32_t id,
@@ -158,6 +162,7 @@ static void tell(m307_follower_t *f, apr_uint64_t id,
                  const m307_position_t *position, apr_pool_t *pool)
 {
     take_stamp(f->table, id, &f->stamp, pool);
+    f->written = apr_time_now();
     f->position = *position;
     f->has_position = 1;
     f->table->next_follow = f->table->follow_pause = 0;
@@ -228,12 +233,29 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* Its oldest changes may be removed from the log at any time, also between two
+ * pages: it was whole if the change before the first page is there after the
+ * last one. APR_ENOENT: it is not. */
+static apr_status_t check_whole(m307_store_t *store,
+                                const m307_position_t *from,
+                                apr_pool_t *pool, r307_error_t *err)
+{
+    m307_store_state_t state;
+    apr_status_t rv = m307_store_state(store, from->seq, pool, &state, err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return m307_sqltable_hash(state.mine) == from->token ? APR_SUCCESS
+                                                         : APR_ENOENT;
+}
+
 static apr_status_t gather(m307_follower_t *f, m307_store_t *store,
-                           apr_uint64_t after, apr_uint64_t upto,
+                           const m307_position_t *from, apr_uint64_t upto,
                            apr_pool_t *pool, changes_t *out,
                            r307_error_t *err)
 {
-    m307_store_range_t range = { f->table->sql->ruleset, after, upto, 1 };
+    m307_store_range_t range = { f->table->sql->ruleset, from->seq, upto, 1 };
     apr_status_t rv = APR_SUCCESS;
 
     memset(out, 0, sizeof *out);
@@ -241,12 +263,15 @@ static apr_status_t gather(m307_follower_t *f, m307_store_t *store,
     out->pool = pool;
     out->list = apr_array_make(pool, 64, sizeof(change_t *));
     out->by_id = apr_hash_make(pool);
-    while (rv == APR_SUCCESS && range.more && after < upto && !f->stop) {
+    while (rv == APR_SUCCESS && range.more && from->seq < upto && !f->stop) {
         rv = m307_store_changes(store, &range, take_change, out, pool, err);
     }
     qsort(out->list->elts, (apr_size_t)out->list->nelts,
           sizeof(change_t *), by_id);
-    return out->cut ? APR_SUCCESS : rv;
+    if (rv != APR_SUCCESS && !out->cut) {
+        return rv;
+    }
+    return check_whole(store, from, pool, err);
 }
 
 static apr_status_t add_changes(m307_follower_t *f, r307_rows_t *rows,
@@ -349,7 +374,7 @@ apr_status_t m307_apply_changes(m307_follower_t *f, m307_store_t *store,
     m307_position_t position = m307_apply_position(state);
     apr_time_t begin = apr_time_now();
     changes_t changes;
-    apr_status_t rv = gather(f, store, f->position.seq, state->seq, pool,
+    apr_status_t rv = gather(f, store, &f->position, state->seq, pool,
                              &changes, err);
 
     if (rv != APR_SUCCESS || f->stop) {
@@ -358,12 +383,12 @@ apr_status_t m307_apply_changes(m307_follower_t *f, m307_store_t *store,
     if (changes.cut) {
         return APR_ENOSPC;
     }
-    if (changes.list->nelts == 0) {
-        f->position = position; /* of others; on disk it can wait */
+    if (changes.list->nelts == 0 && begin - f->written < KEEP_UP) {
+        f->position = position;
         return APR_SUCCESS;
     }
     rv = put_patch(f, &changes, &position, pool, err);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && changes.list->nelts) {
         f->changed = apr_time_now();
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, f->table->server,
                      "R307-0677: table %s: %d rows changed, up to change %"
@@ -494,7 +519,7 @@ static apr_status_t changes_since(m307_follower_t *f, m307_store_t *store,
         || m307_sqltable_hash(state.mine) != from->token) {
         return APR_ENOENT;
     }
-    rv = gather(f, store, from->seq, to->seq, pool, changes, err);
+    rv = gather(f, store, from, to->seq, pool, changes, err);
     if (rv == APR_SUCCESS && changes->cut) {
         rv = m307_store_state(store, changes->last, pool, &state, err);
         to->seq = changes->last;
@@ -548,7 +573,7 @@ static apr_status_t replace_all(m307_follower_t *f, m307_store_t *store,
     }
     rv = changes_since(f, store, &from, &to, &changes, pool, err);
     if (rv == APR_ENOENT) {
-        rv = r307_error_set(err, "R307-0684: the store was replaced while it "
+        rv = r307_error_set(err, "R307-0697: the store was replaced while it "
                             "was read; it is read again");
     }
     if (rv == APR_SUCCESS) {

@@ -89,6 +89,18 @@ static void say_reading(m307_follower_t *f, const char *why, apr_pool_t *pool)
     (void)m307_sqlstatus_write(f->table, &f->status, pool);
 }
 
+/* Those behind the first ones that were logged. */
+static void say_bad_rows(m307_follower_t *f)
+{
+    if (f->bad_logged > M307_BAD_LOGGED) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, f->table->server,
+                     "R307-0696: table %s: %d more rows are left out; the "
+                     "status page shows some of them", f->table->name,
+                     f->bad_logged - M307_BAD_LOGGED);
+    }
+    f->bad_logged = 0;
+}
+
 static void note_state(m307_follower_t *f, const m307_store_state_t *state)
 {
     m307_sqlstatus_t *status = &f->status;
@@ -149,8 +161,12 @@ static apr_status_t go_on(m307_follower_t *f, m307_store_t *store,
         return APR_SUCCESS;
     }
     rv = m307_apply_changes(f, store, state, pool, err);
-    return rv != APR_ENOSPC ? rv
-        : read_all(f, store, state, "very much has changed", pool, err);
+    if (rv != APR_ENOSPC && rv != APR_ENOENT) {
+        return rv;
+    }
+    return read_all(f, store, state, rv == APR_ENOSPC
+                    ? "very much has changed"
+                    : "its log was cut while it was read", pool, err);
 }
 
 static apr_status_t act(m307_follower_t *f, m307_store_t *store,
@@ -228,12 +244,12 @@ static void take_a_look(m307_follower_t *f, apr_pool_t *pool)
         m307_sqlstatus_read(f->table, &f->status, pool);
         f->status.behind_since = 0;
     }
-    f->bad_logged = 0;
     f->status.last_look = apr_time_now();
     rv = look(f, pool, &err);
     if (f->stop) {
         return;                 /* another process may follow already */
     }
+    say_bad_rows(f);
     conclude(f, rv, &err);
     rv = m307_sqlstatus_write(f->table, &f->status, pool);
     if (rv != APR_SUCCESS) {

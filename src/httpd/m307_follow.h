@@ -66,6 +66,7 @@ typedef struct m307_follower_t {
     apr_interval_time_t pause;
     int sweep;                  /* looks until patches of earlier bases go;
                                  * 0: there are none */
+    apr_time_t written;         /* the files, by this process; 0: never */
     apr_time_t changed;         /* the last time that something was applied */
     m307_merger_t *merger;      /* NULL: none */
     m307_sqlstatus_t status;
@@ -91,8 +92,8 @@ int m307_apply_is_unchanged(const m307_follower_t *f, apr_pool_t *pool);
 /*
  * The changes behind the position, up to that state, as a new patch. Nothing
  * is written when none is of this table. APR_ENOSPC: there are too many.
- * APR_EAGAIN: another process has written; look again. Other errors have a
- * sentence.
+ * APR_ENOENT: the log was cut while it was read. APR_EAGAIN: another process
+ * has written; look again. Other errors have a sentence.
  */
 apr_status_t m307_apply_changes(m307_follower_t *f, m307_store_t *store,
                                 const m307_store_state_t *state,

@@ -30,6 +30,10 @@
 /* The end of the process waits so long for its threads. */
 #define END_MAX apr_time_from_sec(2)
 
+/* All modules have done what they do when a child starts. mod_watchdog may
+ * come before mod_dbd there, which has no connections until then. */
+static volatile apr_uint32_t ready;
+
 /* ---- a thread ---- */
 
 static void * APR_THREAD_FUNC follow(apr_thread_t *thread, void *data)
@@ -39,7 +43,9 @@ static void * APR_THREAD_FUNC follow(apr_thread_t *thread, void *data)
     (void)thread;
     apr_setup_signal_thread();
     while (!f->stop) {
-        m307_follow_step(f);
+        if (ready) {
+            m307_follow_step(f);
+        }
         if (!f->stop) {
             apr_sleep(STEP);
         }
@@ -61,7 +67,7 @@ static m307_follower_t *start(m307_table_t *table)
     f = apr_pcalloc(pool, sizeof *f);
     f->table = table;
     f->pool = pool;
-    f->changed = apr_time_now();
+    f->changed = f->written = apr_time_now();
     apr_threadattr_create(&attr, pool);
     apr_threadattr_detach_set(attr, 1);
     rv = apr_thread_create(&f->thread, attr, follow, f, pool);
@@ -235,5 +241,6 @@ void m307_follower_child_init(apr_pool_t *pchild, server_rec *s)
 
     if (is_needed(tables)) {
         apr_pool_pre_cleanup_register(pchild, tables, end);
+        apr_atomic_set32(&ready, 1);
     }
 }

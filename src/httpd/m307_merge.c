@@ -111,6 +111,9 @@ void m307_merge_end(m307_follower_t *f)
                      "the table, which serves as it is: %s", f->table->name,
                      m->error ? m->error : "");
         f->changed = apr_time_now();    /* not again at once */
+        if (m->rv == APR_EINVAL) {
+            f->has_position = 0;        /* damaged: all is read anew */
+        }
     }
     unlink(m307_sqltable_file(f->table, ".merged", m->pool));
     apr_pool_destroy(m->pool);

@@ -205,24 +205,39 @@ static void forget(m307_store_t *store, statement_t which)
  */
 #define WHOLE 1
 
+static apr_status_t ask_once(m307_store_t *store, statement_t which,
+                             const char **values, apr_pool_t *pool,
+                             apr_dbd_results_t **out, r307_error_t *err)
+{
+    apr_dbd_prepared_t *statement = NULL;
+    apr_status_t rv = prepare(store, which, &statement, err);
+    int status;
+
+    *out = NULL;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    status = apr_dbd_pselect(store->dbd->driver, pool, store->dbd->handle,
+                             out, statement, WHOLE, 0, values);
+    return status ? refused(store, status, err) : APR_SUCCESS;
+}
+
+/* A statement of a connection that is kept may be of no use any more: SQLite
+ * wants a new one when anything in the schema has changed. */
 static apr_status_t ask(m307_store_t *store, statement_t which,
                         const char **values, apr_pool_t *pool,
                         apr_dbd_results_t **out, r307_error_t *err)
 {
-    apr_dbd_prepared_t *statement = NULL;
+    int is_old = apr_hash_get(store->dbd->prepared, statements[which].key,
+                              APR_HASH_KEY_STRING) != NULL;
     apr_status_t rv;
-    int status;
 
-    *out = NULL;
     *store->asking = apr_time_now();
-    rv = prepare(store, which, &statement, err);
-    if (rv == APR_SUCCESS) {
-        status = apr_dbd_pselect(store->dbd->driver, pool, store->dbd->handle,
-                                 out, statement, WHOLE, 0, values);
-        if (status != 0) {
-            /* SQLite wants a new one when the schema has been touched. */
-            forget(store, which);
-            rv = refused(store, status, err);
+    rv = ask_once(store, which, values, pool, out, err);
+    if (rv != APR_SUCCESS) {
+        forget(store, which);
+        if (is_old) {
+            rv = ask_once(store, which, values, pool, out, err);
         }
     }
     *store->asking = 0;
@@ -251,20 +266,28 @@ static apr_uint64_t number(m307_store_t *store, apr_dbd_row_t *row, int n)
 
 /* ---- the state ---- */
 
+static apr_status_t no_row(r307_error_t *err)
+{
+    return r307_error_set(err, "R307-0684: the table redirect307_store has no "
+                          "row; make the store anew with 'redirect307 sql "
+                          "init'");
+}
+
 static apr_status_t check_version(m307_store_t *store, apr_pool_t *pool,
                                   r307_error_t *err)
 {
     apr_dbd_results_t *results;
     apr_dbd_row_t *row = NULL;
-    const char *version = "none";
+    const char *version;
     apr_status_t rv = ask(store, VERSION, NULL, pool, &results, err);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (next_row(store, results, &row, pool)) {
-        version = apr_pstrdup(pool, field(store, row, 0));
+    if (!next_row(store, results, &row, pool)) {
+        return no_row(err);
     }
+    version = apr_pstrdup(pool, field(store, row, 0));
     if (strcmp(version, APR_STRINGIFY(M307_STORE_VERSION)) != 0) {
         return r307_error_set(err, "R307-0683: the store has a schema of "
                               "version %s, and this module knows version "
@@ -289,9 +312,7 @@ static apr_status_t read_state(m307_store_t *store, apr_uint64_t mine,
         return rv;
     }
     if (!next_row(store, results, &row, pool)) {
-        return r307_error_set(err, "R307-0684: the table redirect307_store "
-                              "has no row; make the store anew with "
-                              "'redirect307 sql init'");
+        return no_row(err);
     }
     out->id = apr_pstrdup(keep, field(store, row, 0));
     out->epoch = apr_pstrdup(keep, field(store, row, 1));

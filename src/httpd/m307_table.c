@@ -23,7 +23,8 @@
 
 #define TABLE_NAME_MAX 64
 
-/* A process that cannot map a new table tries again after this. */
+/* A process that cannot map a new table tries again after this, or when there
+ * is another one. */
 #define RETRY apr_time_from_sec(10)
 
 apr_array_header_t *m307_table_all(apr_pool_t *pconf)
@@ -310,7 +311,9 @@ void m307_table_follow(m307_table_t *table, server_rec *s)
         || apr_atomic_cas32(&table->busy, 1, 0) != 0) {
         return;
     }
-    if (generation != table->generation && apr_time_now() >= table->next_try) {
+    if (generation != table->generation
+        && (generation != table->tried
+            || apr_time_now() >= table->next_try)) {
         if (m307_table_load(table, 0, s)) {
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "R307-0624: table %s: "
                          "generation %u is in use", table->name,
@@ -318,6 +321,7 @@ void m307_table_follow(m307_table_t *table, server_rec *s)
             table->generation = generation;
         }
         else {
+            table->tried = generation;
             table->next_try = apr_time_now() + RETRY;
         }
     }

@@ -41,6 +41,7 @@ typedef struct m307_table_t {
     m307_versions_t versions;
     volatile apr_uint32_t generation;   /* of the current version */
     volatile apr_uint32_t busy; /* a thread is opening a new one */
+    apr_uint32_t tried;         /* the generation that could not be opened */
     apr_time_t next_try;        /* not to be opened again before; 0 */
     apr_time_t next_check;      /* watchdog */
     apr_time_t next_follow;     /* watchdog: counts of earlier versions */

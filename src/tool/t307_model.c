@@ -276,7 +276,8 @@ static const r307_table_t *open_followed(t307_model_t *model,
     }
     if (rv != APR_SUCCESS) {
         source->table = NULL;
-        source->error = APR_STATUS_IS_ENOENT(rv)
+        source->is_unread = APR_STATUS_IS_ENOENT(rv);
+        source->error = source->is_unread
             ? "the server has not read it from its database yet" : err.text;
     }
     return source->table;

@@ -103,8 +103,8 @@ static inline int host_holds(const r307_rule_t *rule, const char *host)
 
 /* The lines of all candidates whose host holds, in order. */
 static inline int lines_of(const r307_ruleset_t *set, const char *host,
-                    const char *path, apr_pool_t *pool, int *lines,
-                    r307_match_t *matches)
+                           const char *path, apr_pool_t *pool, int *lines,
+                           r307_match_t *matches)
 {
     r307_scratch_t scratch = { NULL, 0 };
     r307_search_t search;

@@ -508,11 +508,16 @@ static void test_foreign(void)
     r307_table_t *twin = base_of(rows, 2, tap_pool);
     r307_table_t *patch = make(rows, 1, base, NULL, MASK, tap_pool);
     r307_table_t *view = patched(base, patch, tap_pool);
+    r307_table_spec_t spec = spec_of();
+    r307_rows_t *next;
 
     ok(r307_table_id(view) == r307_table_id(base)
        && r307_table_id(base) != r307_table_id(twin),
        "the same rows of another sequence number are another base");
     is_refused(twin, patch, "another base");
+    ok(r307_rows_begin_patch(&spec, twin, patch, 1, tap_pool, NULL, NULL,
+                             &next) == APR_EINVAL,
+       "nor is it gone on with over another");
     is_refused(base, twin, "not a patch");
     is_refused(base, view, "not a patch");
     is_refused(patch, patch, "not a base");
@@ -619,6 +624,61 @@ static void test_many(void)
     ok(!wrong, "compacted%s", wrong ? wrong : "");
     is(candidates(view, NULL, "/item/4998/x", tap_pool),
        "14997 0 sql:test:14997 /item/4998 4999 0 10\n", "one of them");
+}
+
+/* Rows whose ids and targets are not these, of 1 to n without every 11th. */
+static unsigned wrong_rows(const r307_table_t *table, unsigned n)
+{
+    r307_place_t at = R307_PLACE_FIRST;
+    const r307_record_t *rec;
+    unsigned id = 0, wrong = 0;
+    apr_pool_t *pool;
+
+    apr_pool_create(&pool, tap_pool);
+    while ((rec = r307_table_next(table, &at)) != NULL) {
+        const r307_rule_t *rule = r307_table_rule(table, rec, pool);
+        const char *want;
+
+        id += (id + 1) % 11 ? 1 : 2;
+        want = apr_psprintf(pool, "/%s%u", id % 7 ? "old/" : "new/", id);
+        wrong += rec->order != id || !rule
+                 || rule->target->parts[0].len != strlen(want)
+                 || memcmp(rule->target->parts[0].text, want, strlen(want));
+        apr_pool_clear(pool);
+    }
+    apr_pool_destroy(pool);
+    return wrong + (id + 1 < n);
+}
+
+#define LARGE 60000
+
+/* More than one of the indexer's blocks. */
+static void test_large(void)
+{
+    row_t *rows = apr_pcalloc(tap_pool, LARGE * sizeof *rows);
+    r307_table_t *base, *patch, *view;
+    unsigned i, n = 0;
+
+    for (i = 0; i < LARGE; i++) {
+        rows[i].id = i + 1;
+        rows[i].line = apr_psprintf(tap_pool, "/a/rather/long/path/to/a/page/"
+                                    "%u /old/%u", i + 1, i + 1);
+    }
+    base = base_of(rows, LARGE, tap_pool);
+    ok(r307_table_header(base)->index.records_len > 1 << 22,
+       "a base of more than 4 MiB");
+    for (i = 1; i <= LARGE; i++) {
+        if (i % 7 == 0 || i % 11 == 0) {
+            rows[n].id = i;
+            rows[n++].line = i % 11 == 0 ? NULL
+                : apr_psprintf(tap_pool, "/p/%u /new/%u", i, i);
+        }
+    }
+    patch = make(rows, (int)n, base, NULL, MASK, tap_pool);
+    view = patched(base, patch, tap_pool);
+    ok(wrong_rows(view, LARGE) == 0, "all rows of base and patch");
+    ok(wrong_rows(compacted(view, tap_pool), LARGE) == 0, "and compacted");
+    ok(r307_table_count(view) == LARGE - LARGE / 11, "all are counted");
 }
 
 /* ---- counting ---- */
@@ -781,6 +841,7 @@ int main(void)
     test_foreign();
     test_damaged();
     test_many();
+    test_large();
     test_counting();
     test_carried();
     test_lint();

@@ -132,7 +132,7 @@ sub is_done {
 
     while (1) {
         return 1 if !grep {
-            _slurp("$self->{dir}/$_", $self->{$_}) !~ /^\Q$self->{mark}\E$/m
+            _slurp("$self->{dir}/$_", $self->{$_}) !~ /^\Q$self->{mark}\E\n/m
         } qw(out err);
         return 1 if $self->_ended;
         return 0 if time > $deadline;

@@ -73,12 +73,10 @@ sub _work {
         my $version = "$arg{seed}-$n";
         $session->send(_transaction($version, $arg{ruleset}));
         my ($out, $err) = $session->result;
-        if ($err ne '') {
-            # The row is there already: the transaction is undone.
-            die $err if $err !~ /ERROR:  23505:/ || $err =~ /FATAL|PANIC/;
-            $session->sql('ROLLBACK');
-            next;
-        }
+        # The row is there already: what was done is undone, or from the
+        # savepoint on.
+        die $err if grep { !/ERROR:  (?:23505|25P02|3B001):/ }
+                    $err =~ /^\S*(?:ERROR|FATAL|PANIC):.*|.*connection.*/mg;
         _note($self->{notes}, $json->encode([split /\n/, $out]) . "\n");
         sleep rand(0.02);
     }
@@ -135,7 +133,7 @@ sub committed {
     return sort { $a->[0] <=> $b->[0] } @all;
 }
 
-# The lines of a transaction's output.  What was undone has no seq.
+# The lines of a transaction's output.  One that was undone has no seq.
 sub _read {
     my @lines = @_;
     my ($seq, @ops);

@@ -90,7 +90,7 @@ sub sql {
 # Exit status, standard output, standard error.
 sub try_sql {
     my ($self, @text) = @_;
-    my $dir = R307::Env::scratch('sqlite');
+    my $dir = $self->{scratch} ||= R307::Env::scratch('sqlite');
     my $pid;
 
     R307::Env::write_file("$dir/in", join '',
