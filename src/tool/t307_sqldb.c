@@ -38,7 +38,8 @@ const t307_sqldialect_t t307_pgsql_dialect = {
     "pgsql", "libaprutil1-dbd-pgsql", pgsql_schema,
     "SET client_encoding = 'UTF8'\n\n"
     "SET standard_conforming_strings = on\n\n"
-    "SET lock_timeout = '60s'",
+    "SELECT set_config('lock_timeout', '60s', false) "
+    "WHERE current_setting('lock_timeout') = '0'",
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "BEGIN ISOLATION LEVEL READ COMMITTED\n\n"
     "DELETE FROM redirect307_rule WHERE false",
@@ -55,6 +56,18 @@ int t307_sql_fail(t307_sql_t *s, const char *what, int error)
     return t307_fail(s->t, "%s: %s", what,
                      t307_sql_shown(s, why && *why ? why
                                     : "the database does not say why"));
+}
+
+const char *t307_sql_dry(const t307_sql_t *s)
+{
+    return s->dry_run ? " (dry run: taken back)" : "";
+}
+
+void t307_sql_print(t307_sql_t *s, json_t *json)
+{
+    json_dumpf(json, s->t->out, 0);
+    fputc('\n', s->t->out);
+    json_decref(json);
 }
 
 /* ---- connections ---- */
