@@ -96,6 +96,10 @@ sub start_server {
     return server(name => $name, modules => ['dbd', R307::Tables::modules()],
                   config => steady() . R307::Status::config() . <<"EOC");
 LogLevel redirect307:info
+# room for the children that a graceful restart leaves
+<IfModule !mpm_prefork_module>
+    ServerLimit 4
+</IfModule>
 DBDriver pgsql
 DBDParams "$reader"
 DBDPersist Off
