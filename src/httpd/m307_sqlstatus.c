@@ -132,7 +132,7 @@ static json_t *json_of(const m307_sqlstatus_t *status, apr_pool_t *pool)
 
 /* It is said again after the next look: no need to wait for the disk. */
 static apr_status_t write_file(const char *path, const char *what,
-                               apr_pool_t *pool)
+                               apr_size_t len, apr_pool_t *pool)
 {
     apr_file_t *file;
     const char *name;
@@ -141,7 +141,7 @@ static apr_status_t write_file(const char *path, const char *what,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = apr_file_write_full(file, what, strlen(what), NULL);
+    rv = apr_file_write_full(file, what, len, NULL);
     if (rv == APR_SUCCESS) {
         rv = apr_file_rename(name, path, pool);
     }
@@ -157,16 +157,13 @@ apr_status_t m307_sqlstatus_write(const m307_table_t *table,
                                   apr_pool_t *pool)
 {
     json_t *json = json_of(status, pool);
-    char *dumped = json_dumps(json, JSON_INDENT(1));
-    apr_status_t rv = APR_ENOMEM;
+    size_t len = json_dumpb(json, NULL, 0, JSON_INDENT(1));
+    char *dumped = apr_palloc(pool, len + 1);
 
+    len = json_dumpb(json, dumped, len, JSON_INDENT(1));
     json_decref(json);
-    if (dumped) {
-        rv = write_file(m307_sqltable_file(table, ".status", pool), dumped,
-                        pool);
-        free(dumped);
-    }
-    return rv;
+    return write_file(m307_sqltable_file(table, ".status", pool), dumped, len,
+                      pool);
 }
 
 /* ---- reading ---- */
