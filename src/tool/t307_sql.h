@@ -3,8 +3,8 @@
  * The command `sql`: rules in a database, in the store that
  * share/redirect307-*.sql describes. Its files in this order: t307_sql.c the
  * commands, t307_sqlparams.c where the database is, t307_sqldb.c talking to
- * it, t307_sqlrule.c and t307_sqlwriter.c rules in it, t307_sqlsource.c rules in
- * files, t307_sqlplan.c what makes the one of the other, and the commands.
+ * it, t307_sqlrule.c and t307_sqlwriter.c rules in it, t307_sqlsource.c rules
+ * in files, t307_sqlplan.c what makes the one of the other, and the commands.
  *
  * Every value reaches the database as a parameter of a prepared statement;
  * the text of statements is put together of constants only.

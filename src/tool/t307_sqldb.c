@@ -38,7 +38,8 @@ const t307_sqldialect_t t307_pgsql_dialect = {
     "pgsql", "libaprutil1-dbd-pgsql", pgsql_schema,
     "SET client_encoding = 'UTF8'\n\n"
     "SET standard_conforming_strings = on\n\n"
-    "SET lock_timeout = '60s'",
+    "SELECT set_config('lock_timeout', '60s', false) "
+    "WHERE current_setting('lock_timeout') = '0'",
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "BEGIN ISOLATION LEVEL READ COMMITTED\n\n"
     "DELETE FROM redirect307_rule WHERE false",
