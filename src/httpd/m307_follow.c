@@ -60,7 +60,7 @@ static void succeeded(m307_follower_t *f)
 
 static void say_behind(m307_follower_t *f, const m307_store_state_t *state)
 {
-    const char *format = "the store is at change %" APR_UINT64_T_FMT
+    static const char format[] = "the store is at change %" APR_UINT64_T_FMT
         ", and this table is at %" APR_UINT64_T_FMT ": a replica that lags, "
         "or a backup";
     char text[200];
