@@ -758,7 +758,9 @@ sub test_credentials {
          'x', @pgsql],
         ['two stores by a file', 2, qr/are two stores; keep one/, $good,
          '--sqlite', 'x', '--db-file', 'y'],
-        ['no store', 2, qr/where is the store\? Add --sqlite/, $good],
+        ['no store', 2, qr/where is the store\? Add --sqlite/, undef],
+        ['an empty name of a file', 3, qr/is a directory|unable to open/i, undef,
+         '--sqlite', ''],
     );
     for my $case (@cases) {
         my ($name, $want, $says, $params, @words) = @$case;
@@ -769,13 +771,15 @@ sub test_credentials {
     }
     my ($exit, undef, $err) = with_params($good, @pgsql);
     is($exit, 0, 'the password of the environment is good') or diag $err;
+    ($exit, undef, $err) = with_params($good);
+    is($exit, 0, 'which says that it is PostgreSQL') or diag $err;
     return ($good);
 }
 
 sub test_db_file {
     my ($good) = @_;
     my $file = "$dir/db";
-    my @words = ('--driver', 'pgsql', '--db-file', $file);
+    my @words = ('--db-file', $file);
     my $case = sub {
         my ($name, $text, $mode, $want, $says) = @_;
         R307::Env::write_file($file, $text);

@@ -35,11 +35,11 @@ static void help(FILE *out)
                 commands[i]->summary);
     }
     fputs("\n"
-          "The store is a SQLite database (--sqlite FILE), or a PostgreSQL "
+          "The store is a SQLite database (--sqlite FILE), or the PostgreSQL "
           "database\n"
-          "(--driver pgsql) with its connection parameters in the "
-          "environment variable\n"
-          "REDIRECT307_DB or in a file (--db-file):\n"
+          "whose connection parameters are in the environment variable "
+          "REDIRECT307_DB or\n"
+          "in a file (--db-file FILE):\n"
           "\n"
           "    redirect307 sql init --sqlite rules.db\n"
           "    redirect307 sql import --sqlite rules.db --ruleset shop "
@@ -47,7 +47,7 @@ static void help(FILE *out)
           "\n"
           "    export REDIRECT307_DB='host=db.example dbname=redirects "
           "user=editor'\n"
-          "    redirect307 sql put --driver pgsql --ruleset shop /old "
+          "    redirect307 sql put --ruleset shop /old "
           "https://new.example/\n"
           "\n"
           "'redirect307 sql COMMAND --help' explains one of them.\n", out);

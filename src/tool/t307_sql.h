@@ -59,8 +59,8 @@ typedef struct t307_sqldialect_t {
 #define T307_SQL_OPTIONS \
     { "sqlite", T307_SQL_OPT_SQLITE, 1, "FILE: the store is this SQLite " \
       "database" }, \
-    { "driver", T307_SQL_OPT_DRIVER, 1, "NAME: pgsql: it is the PostgreSQL " \
-      "database of $REDIRECT307_DB" }, \
+    { "driver", T307_SQL_OPT_DRIVER, 1, "NAME: pgsql, as without --sqlite: " \
+      "it is that of $REDIRECT307_DB" }, \
     { "db-file", T307_SQL_OPT_DBFILE, 1, "FILE: its connection parameters " \
       "are the first line of FILE" }
 

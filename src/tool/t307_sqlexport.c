@@ -223,6 +223,6 @@ const t307_command_t t307_sql_export_command = {
     "file notes are comments, and so are rules that are not enabled.\n"
     "\n"
     "  redirect307 sql export --sqlite rules.db --ruleset shop > shop.rules\n"
-    "  redirect307 sql export --driver pgsql --ruleset shop --format json\n",
+    "  redirect307 sql export --ruleset shop --format json\n",
     options
 };

@@ -209,7 +209,7 @@ const t307_command_t t307_sql_history_command = {
     "changes of all rule sets.\n"
     "\n"
     "  redirect307 sql history --sqlite rules.db --since 1200\n"
-    "  redirect307 sql history --driver pgsql --ruleset shop --id 17 "
+    "  redirect307 sql history --ruleset shop --id 17 "
     "--json\n",
     options
 };

@@ -206,9 +206,9 @@ const t307_command_t t307_sql_import_command = {
     "replaces nothing.\n"
     "\n"
     "  redirect307 sql import --sqlite rules.db --ruleset shop shop.rules\n"
-    "  redirect307 sql import --driver pgsql --ruleset shop --replace "
+    "  redirect307 sql import --ruleset shop --replace "
     "shop.rules\n"
-    "  redirect307 sql import --driver pgsql --ruleset old \\\n"
+    "  redirect307 sql import --ruleset old \\\n"
     "      --format rewritemap --key path pages.txt\n",
     import_options
 };

@@ -126,7 +126,7 @@ const t307_command_t t307_sql_init_command = {
     "rights stands at the beginning of the schema; --dry-run prints it.\n"
     "\n"
     "  redirect307 sql init --sqlite /var/lib/redirect307/rules.db\n"
-    "  redirect307 sql init --driver pgsql --db-file /etc/redirect307.db\n"
+    "  redirect307 sql init --db-file /etc/redirect307.db\n"
     "  redirect307 sql init --driver pgsql --dry-run\n",
     init_options
 };

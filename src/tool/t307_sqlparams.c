@@ -190,9 +190,12 @@ static int settle_database(t307_sql_t *s)
         return t307_usage_error(s->t, "--sqlite and --%s are two stores; "
                                 "keep one", s->driver ? "driver" : "db-file");
     }
-    if (!s->sqlite && !s->driver) {
+    if (!s->sqlite && !s->driver && !s->db_file
+        && !getenv("REDIRECT307_DB")) {
         return t307_usage_error(s->t, "where is the store? Add --sqlite "
-                                "FILE, or --driver pgsql");
+                                "FILE, or put the connection parameters of "
+                                "PostgreSQL into the environment variable "
+                                "REDIRECT307_DB");
     }
     return s->sqlite ? settle_sqlite(s) : settle_pgsql(s);
 }
