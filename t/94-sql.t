@@ -1,8 +1,8 @@
 # Tables whose rules are rows of a SQLite file: what arrives and how soon, rows
 # that make no rule, stores that are away, restored, replaced, emptied, pruned
 # or of another version, and processes that are killed while they read or
-# merge.  Whatever happens, requests get what was read last.  What needs a
-# server for its database is in the suites of PostgreSQL.
+# merge.  Whatever happens, requests get what was read last.  More of what a
+# database that is a server does is in t/94-fleet.t.
 #
 # Looks that fail are repeated after 1, 2, 4 seconds and so on; a child that
 # follows and is killed is replaced after 11 seconds.  The suite uses such
@@ -14,6 +14,7 @@ use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use R307::Live;
+use R307::Postgres;
 use R307::Sqlite;
 use R307::Status;
 use R307::Tables;
@@ -99,7 +100,27 @@ sub fill {
     return;
 }
 
-# ---- what takes long begins first: a backup that is restored ----
+# ---- what takes long begins first: a database that hangs ----
+
+# What is done about it does not depend on the MPM.
+my ($hangs_db, $hangs, $hangs_since);
+if (R307::Env::mpm() eq 'event' && !R307::Postgres::missing()
+    && R307::Sqlite::has_driver('pgsql')) {
+    $hangs_db = R307::Postgres->new;
+    $hangs_db->sql('', file => "$ENV{R307_TOP}/share/"
+                             . 'redirect307-postgresql.sql');
+    $hangs_db->sql("INSERT INTO redirect307_rule (ruleset, path, target)
+                    VALUES ('shop', '/h', 'https://t.example/1')");
+    $hangs = server(name => 'hangs', modules => \@modules, config =>
+        steady() . R307::Status::config() . "DBDriver pgsql\nDBDPersist Off\n"
+        . 'DBDParams "' . $hangs_db->conninfo . "\"\n"
+        . "Redirect307Table shop sql: refresh=1\nRedirect307Use shop\n");
+    arrives($hangs, '/h', '307 https://t.example/1', 'hangs: at first');
+    $hangs_db->pause;
+    $hangs_since = time;
+}
+
+# ---- a backup that is restored ----
 
 my $restored_db = R307::Sqlite->new;
 my $kept = $restored_db->put('shop', '/kept', 'https://t.example/1');
@@ -579,6 +600,30 @@ if ($merging) {
 }
 
 
+SKIP: {
+    skip('there is no PostgreSQL, or this is not MPM event', 8) if !$hangs;
+    says($hangs, qr/R307-0693: table shop: the database has not answered/,
+         'a database that hangs is told of', 30);
+    is(answer($hangs, '/h'), '307 https://t.example/1', 'requests are not');
+    is(table_of($hangs, 'shop')->{error}{text},
+       'the database does not answer', 'the status page says so');
+    says($hangs, qr/R307-0692: table shop: the database is not waited for/,
+         'after a minute it is asked anew', 90);
+    cmp_ok(time - $hangs_since, '>', 58, 'and not before');
+    $hangs_db->resume;
+    $hangs_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'");
+    arrives($hangs, '/h', '307 https://t.example/2',
+            'when it goes on it is followed', SOON + 10);
+    $hangs_db->pause;
+    sleep 2.5;
+    my $begin = time;
+    $hangs->stop;
+    cmp_ok(time - $begin, '<', SLOW ? 30 : 6,
+           'it does not hold up the end of httpd');
+    ok(!$hangs->{killed}, 'which ends by itself');
+    $hangs_db->resume;
+}
+
 # ---- connections that are kept ----
 
 my $keeps_db = R307::Sqlite->new;
@@ -655,9 +700,9 @@ like($eager->message, qr/R307-0695: \S+:1: every child .* DBDPersist Off/,
 
 # ---- messages ----
 
-# All that the sources hold but those that need a database that hangs (the
-# suites of PostgreSQL), a process without threads or memory, an httpd without
-# mod_watchdog, or a store that is replaced in the very moment.
+# All that the sources hold but those that need a process without threads or
+# memory, an httpd without mod_watchdog, or a store that is replaced in the very
+# moment.
 my %seen = map { $_ => 1 } $eager->message =~ /(R307-\d+)/g;
 for my $file (map { glob R307::Env::work() . "/*/$_" }
               'logs/error_log', 'run/output') {
@@ -667,7 +712,7 @@ for my $file (map { glob R307::Env::work() . "/*/$_" }
     }
 }
 my %elsewhere = map { ("R307-$_" => 1) }
-                qw(0670 0690 0691 0692 0693 0694 0697);
+                qw(0670 0690 0691 0694 0697), $hangs ? () : qw(0692 0693);
 my @unseen;
 for my $file (glob "$ENV{R307_TOP}/src/httpd/*.c") {
     open my $fh, '<', $file or die "$file: $!\n";
@@ -681,6 +726,7 @@ is("@{[ grep { !$seen{$_} && !$elsewhere{$_} } sort @unseen ]}", '',
 
 end_suite(
     allow_in => {
+        hangs    => [qw(R307-0678 R307-0692 R307-0693 AH00629)],
         restored => ['R307-0688'],
         late     => ['R307-0678', 'AH00629'],
         follows  => [qw(R307-0676 R307-0678 R307-0673 R307-0696 R307-0623
