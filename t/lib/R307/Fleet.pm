@@ -167,6 +167,17 @@ sub history {
     return;
 }
 
+# Of a store that went back: others write until it has more changes than that.
+sub write_past {
+    my ($self, $seq) = @_;
+    for (1 .. 50) {
+        last if $self->last_seq > $seq;
+        $_->wait for $self->writers(3, seconds => 1);
+    }
+    $self->believe;
+    return;
+}
+
 # One test: redirect307 sql succeeds.
 sub tool {
     my ($self, $user, $command, @args) = @_;
@@ -216,6 +227,14 @@ EOC
 sub store_of {
     my ($srv) = @_;
     return R307::Status::table_of($srv, 'moved')->{store} || {};
+}
+
+# The last change that one of the servers has.
+sub most_seen {
+    my ($self) = @_;
+    my ($most) = sort { $b <=> $a }
+                 map { store_of($_)->{change} || 0 } $self->servers;
+    return $most;
 }
 
 # ---- what they answer ----
