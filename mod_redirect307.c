@@ -6,6 +6,7 @@
  * what. Decisions are made in src/core, which knows nothing of httpd; all
  * that talks to httpd is in src/httpd. docs/design.md draws the whole.
  */
+#include "httpd/m307_follow.h"
 #include "httpd/m307_onerror.h"
 #include "httpd/m307_status.h"
 
@@ -25,12 +26,15 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_test_config(m307_dump_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_counters_setup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(m307_refresh_setup, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(m307_follower_setup, NULL, NULL, APR_HOOK_MIDDLE);
     m307_caching_register();
     m307_status_register();
     m307_onerror_register();
     m307_upgrade_register();
     m307_cors_register();
     ap_hook_child_init(m307_file_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Connections end after the threads that use them. */
+    ap_hook_child_init(m307_follower_child_init, NULL, NULL, APR_HOOK_LAST);
     ap_hook_translate_name(m307_hooks_translate, NULL, mappers,
                            APR_HOOK_REALLY_FIRST);
     /* The rules of directories come before per-directory rewriting, for the

@@ -7,11 +7,12 @@ import subprocess
 import tempfile
 
 import addresses
+import postgres
 import rules
 
 # Programs that systems need besides httpd; without them the system is left
 # out, which a complete run counts as a failure.
-OPTIONAL = ("nginx", "haproxy", "httxt2dbm")
+OPTIONAL = ("nginx", "haproxy", "httxt2dbm", "sqlite3")
 
 # Nothing can be measured without these.
 REQUIRED = ("valgrind", "wrk")
@@ -87,6 +88,8 @@ class Bench:
             return self._directive_missing(system.needs)
         if system.needs == "addresses":
             return addresses.why_not(self)
+        if system.needs == "postgresql":
+            return postgres.why_not()
         return None
 
     def configtest(self, name, text):

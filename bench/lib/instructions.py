@@ -16,11 +16,14 @@ import os
 import re
 import zlib
 
+import follow
 import rules
+import stores
 from server import Server, ServerError, Site
 
 # valgrind's own port for debuggers would be one more thing in the process.
 VALGRIND = ["valgrind", "--vgdb=no", "--tool=callgrind"]
+SYNC_SECONDS = 300
 COUNTED = {"httpd": ["--toggle-collect=ap_process_connection"]}
 
 
@@ -54,14 +57,29 @@ def _warm(site):
             pass
 
 
+def _sync(site, workload):
+    """Likewise for a table of rows, which is there some time after the
+    start."""
+    path, *answer = next(rules.requests(workload, site.count, 0, 1))
+    with Server(site) as server, server.connect() as connection:
+        follow.wait_for(connection, path, tuple(answer), SYNC_SECONDS)
+        if site.system.vars.get("PATCH"):
+            stores.patch_sqlite(site.rules, site.count)
+            follow.wait_for(connection, stores.MARK,
+                            (307, stores.MARK_TARGET), SYNC_SECONDS)
+
+
+WARM = {"table": lambda site, workload: _warm(site), "sql": _sync}
+
+
 def measure(bench, case):
     system = bench.systems[case.system]
     # httpd walks the path of what it serves: all have to be of one length
     site = Site(bench, system, case.count,
                 f"i-{zlib.crc32(case.key.encode()):08x}")
     try:
-        if system.template == "table":
-            _warm(site)
+        if system.template in WARM:
+            WARM[system.template](site, case.workload)
         totals = [_run(site, case.workload, n) for n in case.numbers]
     finally:
         site.remove()

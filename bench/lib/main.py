@@ -10,6 +10,7 @@ import time
 
 import bench as bench_module
 import client
+import follow
 import instructions
 import lifecycle
 import load
@@ -17,6 +18,7 @@ import machine
 import picture
 import report
 import server
+import stores
 import tables
 import targets
 
@@ -25,6 +27,7 @@ MEASURES = {
     "throughput": load.measure,
     "start": lifecycle.measure_start,
     "table": lifecycle.measure_table,
+    "sync": follow.measure,
 }
 
 # Clocks are disturbed by other work, counts are not: only these run side by
@@ -96,7 +99,8 @@ class Run:
         begin = time.monotonic()
         try:
             values, raw = MEASURES[case.measure](self.bench, case)
-        except (server.ServerError, client.WrongAnswer, OSError) as error:
+        except (server.ServerError, client.WrongAnswer, stores.StoreError,
+                OSError) as error:
             self.failed[case.key] = str(error)
             self._say(case, begin, f"FAILED: {error}")
             return

@@ -9,6 +9,9 @@ GROUPS = (
      "What the cache of mod_rewrite makes of it."),
     ("prefix", "miss", "Prefix rules, miss",
      "No rule matches: 404."),
+    ("sql", "hit", "Prefix rules in a database, hit",
+     "To be compared with Redirect307Table, refresh=1, above."),
+    ("sql", "miss", "Prefix rules in a database, miss", ""),
     ("exact", "exact", "Whole paths, hit", ""),
     ("regex", "hit", "Regular expressions, hit",
      "`^/en/cat-0001/item-00000001/(.*)$` has a literal prefix,"
@@ -30,6 +33,14 @@ TABLE_COLUMNS = (
     ("refresh_s", "refresh, s"),
     ("private_extra_kb", "private memory of a child, KB"),
     ("shared_extra_kb", "shared memory of a child, KB"),
+)
+
+SYNC_COLUMNS = (
+    ("sync_s", "first sync, s"),
+    ("memory_mb", "memory of the process that syncs, MB"),
+    ("memory_after_mb", "afterwards, MB"),
+    ("change_s", "one change is visible, s"),
+    ("change_cpu_ms", "one change, processor time of the server, ms"),
 )
 
 
@@ -133,19 +144,34 @@ def _starts(plan, results):
         if numbers else []
 
 
-def _table_life(results):
-    counts = sorted({int(key.split("/")[1]) for key in results["values"]
-                     if key.startswith("table/")})
+def _lives(results, measure, columns, title, text):
+    """What was measured of tables, a line for each number of rules."""
+    values = results["values"]
+    counts = sorted({int(key.split("/")[1]) for key in values
+                     if key.startswith(measure + "/")})
     if not counts:
         return []
-    rows = [(number(count),
-             *(number(results["values"].get(f"table/{count}/{name}"))
-               for name, _ in TABLE_COLUMNS)) for count in counts]
-    return ["## A table's life\n",
-            "Times and memory are what is needed beyond a server that has"
-            " the module loaded and no table. Refresh is from the rename of a"
-            " new source to the first answer from it, with `refresh=1`.\n",
-            table(("rules", *(title for _, title in TABLE_COLUMNS)), rows)]
+    rows = [(number(count), *(number(values.get(f"{measure}/{count}/{name}"))
+                              for name, _ in columns)) for count in counts]
+    return [f"## {title}\n", text + "\n",
+            table(("rules", *(head for _, head in columns)), rows)]
+
+
+def _table_life(results):
+    return _lives(
+        results, "table", TABLE_COLUMNS, "A table's life",
+        "Times and memory are what is needed beyond a server that has the"
+        " module loaded and no table. Refresh is from the rename of a new"
+        " source to the first answer from it, with `refresh=1`.")
+
+
+def _sync(results):
+    return _lives(
+        results, "sync", SYNC_COLUMNS, "Following PostgreSQL",
+        "On the same machine, with `refresh=1`. The first sync is from the"
+        " start of httpd to the first answer from the table. A change is one"
+        " UPDATE, the slowest of some. Memory is what is the process's own,"
+        " mapped files left out, at its highest.")
 
 
 def _left_out(results):
@@ -170,6 +196,7 @@ def write(plan, results, file_name):
              *_instructions(plan, results),
              *_throughput(plan, results),
              *_table_life(results),
+             *_sync(results),
              *_starts(plan, results),
              *_left_out(results)]
     with open(file_name, "w", encoding="utf-8") as file:

@@ -15,6 +15,7 @@ import time
 
 import addresses
 import client
+import stores
 
 # "nobody" and "nogroup" of Debian; used only when root runs the benchmark.
 NOBODY = 65534
@@ -41,13 +42,13 @@ def expand(text, values):
     return re.sub(r"@([A-Z0-9_]+)@", lambda m: values[m.group(1)], text)
 
 
-def _user():
+def user():
     if os.geteuid() != 0:
         return {}
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
 
-def _give_away(directory):
+def give_away(directory):
     if os.geteuid() == 0:
         for place, _, files in os.walk(directory):
             os.chown(place, NOBODY, NOBODY)
@@ -67,8 +68,9 @@ class Site:
     """The directory of one system with a number of rules: what a server
     needs to start, any number of times."""
 
-    def __init__(self, bench, system, count, name):
+    def __init__(self, bench, system, count, name, database=""):
         self.bench = bench
+        self.database = database        # where it is, of systems that have one
         self.system = system
         self.count = count
         self.root = os.path.join(bench.scratch, name)
@@ -77,13 +79,17 @@ class Site:
         self.rules = self._place_rules()
         self.addresses = self._place_addresses()
         self._write_htaccess()
-        _give_away(self.root)
+        give_away(self.root)
 
     def _place_rules(self):
         if not self.system.rules:
             return ""
-        rules = self.bench.rules.get(self.system.line, self.count)
         place = os.path.join(self.root, self.system.rules)
+        if self.system.needs == "sqlite3":
+            self.database = place
+            stores.fill_sqlite(place, self.count)
+            return place
+        rules = self.bench.rules.get(self.system.line, self.count)
         if self.system.needs == "httxt2dbm":
             _run(["httxt2dbm", "-f", "sdbm", "-i", rules, "-o", place])
         else:
@@ -114,7 +120,7 @@ class Site:
                 "LIBEXECDIR": self.bench.libexecdir,
                 "MODULE": self.bench.module, "CONST307": self.bench.const307,
                 "MATCH": "", "MAP": "", "TABLE_OPTIONS": "",
-                "COUNTERS": "On",
+                "COUNTERS": "On", "DATABASE": self.database,
                 **self.system.vars}
 
     def write_conf(self, ports, mpm):
@@ -188,7 +194,7 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=self.output,
             stderr=subprocess.STDOUT,
             env={"PATH": os.environ["PATH"] + ":/usr/sbin", "LC_ALL": "C"},
-            **_user())
+            **user())
         _running.add(self)
 
     def __enter__(self):

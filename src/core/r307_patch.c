@@ -172,3 +172,17 @@ apr_status_t r307_patch_compact(const r307_table_t *table, const char *to,
                          "compact the table compiled from '%s'",
                          table->spec.path);
 }
+
+/* ---- names ---- */
+
+const char *r307_patch_path(const char *base, apr_uint64_t id,
+                            apr_pool_t *pool)
+{
+    apr_size_t len = strlen(base), suffix = strlen(".table");
+
+    if (len > suffix && strcmp(base + len - suffix, ".table") == 0) {
+        len -= suffix;
+    }
+    return apr_psprintf(pool, "%.*s.patch.%016" APR_UINT64_T_HEX_FMT,
+                        (int)len, base, id);
+}

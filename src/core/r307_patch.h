@@ -98,6 +98,11 @@ apr_status_t r307_table_attach_patch(r307_table_t *base, r307_table_t *patch,
  * view's is its base's. */
 apr_uint64_t r307_table_id(const r307_table_t *table);
 
+/* The file in which the patch of a base is kept: "NAME.patch.ID" beside
+ * "NAME.table". */
+const char *r307_patch_path(const char *base, apr_uint64_t id,
+                            apr_pool_t *pool);
+
 /* Changed ids: in the patch of a view, or in the patch; else 0. */
 apr_uint32_t r307_table_patched(const r307_table_t *table);
 

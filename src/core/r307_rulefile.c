@@ -46,6 +46,26 @@ char *r307_rulefile_word(char **s, int *open)
     return *open ? NULL : word;
 }
 
+const char *r307_rulefile_quote(apr_pool_t *pool, const char *word)
+{
+    char *out, *to;
+
+    if (*word && !strpbrk(word, " \t") && *word != '"' && *word != '#') {
+        return word;
+    }
+    to = out = apr_palloc(pool, 2 * strlen(word) + 3);
+    *to++ = '"';
+    for (; *word; word++) {
+        if (*word == '"' || *word == '\\') {
+            *to++ = '\\';
+        }
+        *to++ = *word;
+    }
+    *to++ = '"';
+    *to = '\0';
+    return out;
+}
+
 static apr_status_t open_quote(r307_error_t *err)
 {
     return r307_error_set(err, "R307-0501: a quote is not closed; write \\\" "

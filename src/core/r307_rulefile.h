@@ -46,6 +46,10 @@ typedef struct r307_line_t {
  * with *open set when a quote is not closed. */
 char *r307_rulefile_word(char **s, int *open);
 
+/* The word as r307_rulefile_word() reads it again: itself, or quoted in
+ * pool. */
+const char *r307_rulefile_quote(apr_pool_t *pool, const char *word);
+
 /*
  * Take one line apart; text is changed and must outlive *out. host comes from
  * pool. APR_SUCCESS; APR_NOTFOUND for a line that holds no rule; APR_EINVAL

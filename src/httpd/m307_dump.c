@@ -397,10 +397,13 @@ static void dump_table(dump_t *d, m307_table_t *table, server_rec *s)
     begin_line(d);
     plain(d, "@table");
     word(d, table->name);
-    word(d, apr_pstrcat(d->pool, "file:", table->spec.path, NULL));
-    plain(d, table->spec.exact ? "match=exact" : "match=prefix");
-    plain(d, table->spec.format == R307_RULEFILE_REWRITEMAP
-          ? "format=rewritemap" : "format=rules");
+    word(d, table->sql ? table->spec.path
+         : apr_pstrcat(d->pool, "file:", table->spec.path, NULL));
+    if (!table->sql) {
+        plain(d, table->spec.exact ? "match=exact" : "match=prefix");
+        plain(d, table->spec.format == R307_RULEFILE_REWRITEMAP
+              ? "format=rewritemap" : "format=rules");
+    }
     plain(d, apr_psprintf(d->pool, "refresh=%d", table->refresh));
     if (version) {
         plain(d, apr_psprintf(d->pool, "rules=%u",

@@ -113,7 +113,7 @@ static void check_tables(const apr_array_header_t *tables, apr_pool_t *pool,
     apr_pool_create(&ptemp, pool);
     for (i = 0; i < tables->nelts; i++) {
         m307_table_t *table = APR_ARRAY_IDX(tables, i, m307_table_t *);
-        if (table->refresh && now >= table->next_check) {
+        if (table->refresh && !table->sql && now >= table->next_check) {
             table->next_check = now + apr_time_from_sec(table->refresh);
             check_table(table, ptemp, s);
             apr_pool_clear(ptemp);

@@ -7,6 +7,7 @@
  * explaining without a reload. Text is escaped by html(); attributes that
  * hold text have double quotes.
  */
+#include "httpd/m307_sqlstatus.h"
 #include "httpd/m307_status.h"
 #include "httpd/m307_statuspage.h"
 
@@ -476,6 +477,77 @@ static void put_table(request_rec *r, m307_table_t *table)
     ap_rputs("</span></td></tr>\n", r);
 }
 
+/* ---- what tables follow ---- */
+
+static void put_bad_rows(request_rec *r, const m307_sqlstatus_t *status)
+{
+    int i, shown = status->nbad < M307_BAD_SHOWN ? status->nbad
+                                                 : M307_BAD_SHOWN;
+    apr_uint64_t all = (apr_uint64_t)status->nbad + status->bad_more;
+
+    ap_rprintf(r, "<td data-label=\"Rows left out\"%s><ul class=\"plain\">",
+               all ? "" : " class=\"blank\"");
+    for (i = 0; i < shown; i++) {
+        ap_rprintf(r, "<li><span><b>%u</b> %s</span></li>",
+                   (unsigned)status->bad[i].id,
+                   html(r, status->bad[i].why));
+    }
+    if (all > (apr_uint64_t)shown) {
+        ap_rprintf(r, "<li><small>and %s more</small></li>",
+                   grouped(r->pool, all - (apr_uint64_t)shown));
+    }
+    ap_rputs("</ul></td>", r);
+}
+
+static void put_store(request_rec *r, const m307_table_t *table)
+{
+    m307_sqlstatus_t *status = apr_palloc(r->pool, sizeof *status);
+
+    m307_sqlstatus_read(table, status, r->pool);
+    ap_rvputs(r, "<tr><td data-label=\"Table\"><span>",
+              html(r, table->name), " ", NULL);
+    tag(r, status->state == M307_CURRENT ? "good"
+        : status->state == M307_READING ? "warn" : "bad",
+        m307_sqlstatus_name(status->state));
+    ap_rvputs(r, "<small class=\"mono\">", html(r, status->store),
+              "</small></span></td>", NULL);
+    number_cell(r, "Change", status->seq);
+    number_cell(r, "Store's last", status->store_seq);
+    time_cell(r, "Last look", m307_sqlstatus_seconds(status->last_look));
+    time_cell(r, "Last success",
+              m307_sqlstatus_seconds(status->last_success));
+    put_bad_rows(r, status);
+    ap_rvputs(r, "<td data-label=\"Last error\"", *status->error ? ""
+              : " class=\"blank\"", "><span>", html(r, status->error),
+              "</span></td></tr>\n", NULL);
+}
+
+static void put_stores(request_rec *r)
+{
+    static const char *const heads[] = {
+        "Table", "#Change", "#Store's last", "#Last look", "#Last success",
+        "Rows left out", "Last error", NULL
+    };
+    const apr_array_header_t *tables =
+        m307_table_all(r->server->process->pconf);
+    int i, n = 0;
+
+    for (i = 0; i < tables->nelts; i++) {
+        const m307_table_t *table = APR_ARRAY_IDX(tables, i, m307_table_t *);
+        if (table->sql && n++ == 0) {
+            ap_rputs("<section><h2>Databases that tables follow</h2>", r);
+            open_table(r, "stores", heads);
+        }
+        if (table->sql) {
+            put_store(r, table);
+        }
+    }
+    if (n) {
+        close_table(r);
+        ap_rputs("</section>\n", r);
+    }
+}
+
 static void put_tables(request_rec *r)
 {
     static const char *const heads[] = {
@@ -662,6 +734,7 @@ void m307_statushtml_write(const m307_view_t *view)
     if (!view->table) {
         put_loose(view);
         put_tables(r);
+        put_stores(r);
         put_sites(r);
     }
     if (activity && !view->table) {

@@ -6,6 +6,7 @@
  * Objects are written one by one, so that an answer with many rules needs
  * little memory. jansson escapes.
  */
+#include "httpd/m307_sqlstatus.h"
 #include "httpd/m307_status.h"
 
 #include "ap_mpm.h"
@@ -155,6 +156,49 @@ static void put_loose(void *ctx, const char *label, const r307_cell_t *count)
 
 /* ---- tables, sites ---- */
 
+static json_t *json_of_bad(request_rec *r, const m307_sqlstatus_t *status)
+{
+    json_t *list = json_array();
+    int i;
+
+    for (i = 0; i < status->nbad && i < M307_BAD_SHOWN; i++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "id", number(status->bad[i].id));
+        json_object_set_new(row, "text", text(r, status->bad[i].why));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
+static json_t *json_of_store(request_rec *r, const m307_table_t *table)
+{
+    m307_sqlstatus_t *status = apr_palloc(r->pool, sizeof *status);
+    json_t *json = json_object();
+
+    m307_sqlstatus_read(table, status, r->pool);
+    json_object_set_new(json, "state",
+                        text(r, m307_sqlstatus_name(status->state)));
+    json_object_set_new(json, "id", text(r, status->store));
+    json_object_set_new(json, "epoch", text(r, status->epoch));
+    json_object_set_new(json, "change", number(status->seq));
+    json_object_set_new(json, "last_change", number(status->store_seq));
+    json_object_set_new(json, "last_look",
+                        when(r, m307_sqlstatus_seconds(status->last_look)));
+    json_object_set_new(json, "last_success",
+                        when(r, m307_sqlstatus_seconds(
+                            status->last_success)));
+    json_object_set_new(json, "behind_since",
+                        when(r, m307_sqlstatus_seconds(
+                            status->behind_since)));
+    json_object_set_new(json, "error",
+                        text(r, *status->error ? status->error : NULL));
+    json_object_set_new(json, "bad_rows",
+                        number((apr_uint64_t)status->nbad
+                               + status->bad_more));
+    json_object_set_new(json, "bad", json_of_bad(r, status));
+    return json;
+}
+
 static json_t *json_of_table(request_rec *r, m307_table_t *table)
 {
     m307_version_t *version = m307_table_acquire(table, r->server);
@@ -175,10 +219,14 @@ static json_t *json_of_table(request_rec *r, m307_table_t *table)
         r307_cell_t sum = m307_statusrows_sum(version->data);
         const r307_table_header_t *h = r307_table_header(version->data);
 
-        json_object_set_new(json, "rules", number(h->index.rules));
+        json_object_set_new(json, "rules",
+                            number(r307_table_count(version->data)));
         json_object_set_new(json, "bytes", number(h->file_len));
         set_count(json, r, &sum);
         m307_version_release(version);
+    }
+    if (table->sql) {
+        json_object_set_new(json, "store", json_of_store(r, table));
     }
     if (apr_stat(&info, table->file, APR_FINFO_MTIME, r->pool)
         == APR_SUCCESS) {

@@ -7,6 +7,7 @@
  * All samples of a metric stand together, and no two have the same labels:
  * rules can share a name and a line, so each has its slot as a label.
  */
+#include "httpd/m307_sqlstatus.h"
 #include "httpd/m307_status.h"
 
 #include "apr_strings.h"
@@ -229,6 +230,68 @@ static void put_totals(request_rec *r, const r307_activity_t *activity)
     }
 }
 
+/* ---- what tables follow ---- */
+
+static const struct {
+    const char *name;
+    const char *help;
+} store_metrics[] = {
+    { "redirect307_store_change",
+      "The last change of its database that a table has." },
+    { "redirect307_store_last_change",
+      "The last change in the database, when it was last looked at." },
+    { "redirect307_store_last_look_timestamp_seconds",
+      "When the database of a table was last looked at." },
+    { "redirect307_store_last_success_timestamp_seconds",
+      "When a table was last known to have all that its database has." },
+    { "redirect307_store_bad_rows",
+      "Rows that are left out, since they make no rule." }
+};
+
+#define STORE_METRICS (sizeof store_metrics / sizeof store_metrics[0])
+
+static void gather_store(const m307_table_t *table, request_rec *r,
+                         apr_uint64_t values[STORE_METRICS])
+{
+    m307_sqlstatus_t *status = apr_palloc(r->pool, sizeof *status);
+
+    m307_sqlstatus_read(table, status, r->pool);
+    values[0] = status->seq;
+    values[1] = status->store_seq;
+    values[2] = m307_sqlstatus_seconds(status->last_look);
+    values[3] = m307_sqlstatus_seconds(status->last_success);
+    values[4] = (apr_uint64_t)status->nbad + status->bad_more;
+}
+
+static void put_stores(request_rec *r)
+{
+    const apr_array_header_t *tables =
+        m307_table_all(r->server->process->pconf);
+    apr_uint64_t (*values)[STORE_METRICS] =
+        apr_palloc(r->pool, ((apr_size_t)tables->nelts + 1) * sizeof *values);
+    const char **names = apr_palloc(r->pool, ((apr_size_t)tables->nelts + 1)
+                                    * sizeof *names);
+    apr_size_t metric;
+    int i, n = 0;
+
+    for (i = 0; i < tables->nelts; i++) {
+        const m307_table_t *table = APR_ARRAY_IDX(tables, i, m307_table_t *);
+        if (table->sql) {
+            gather_store(table, r, values[n]);
+            names[n++] = table->name;
+        }
+    }
+    for (metric = 0; n && metric < STORE_METRICS; metric++) {
+        family(r, store_metrics[metric].name, "gauge",
+               store_metrics[metric].help);
+        for (i = 0; i < n; i++) {
+            ap_rprintf(r, "%s{table=\"%s\"} %" APR_UINT64_T_FMT "\n",
+                       store_metrics[metric].name, names[i],
+                       values[i][metric]);
+        }
+    }
+}
+
 void m307_statusmetrics_write(const m307_view_t *view)
 {
     if (m307_counters_activity) {
@@ -236,6 +299,7 @@ void m307_statusmetrics_write(const m307_view_t *view)
         put_all_rules(view);
     }
     put_tables(view->r);
+    put_stores(view->r);
     m307_statussites_each(view->r, put_site, view->r);
     ap_rputs("# EOF\n", view->r);
 }

@@ -5,6 +5,7 @@
  * (m307_refresh.c). Called by directives, check and requests.
  */
 #include "httpd/m307_counters.h"
+#include "httpd/m307_sqltable.h"
 
 #include "apr_lib.h"
 #include "apr_strings.h"
@@ -22,7 +23,8 @@
 
 #define TABLE_NAME_MAX 64
 
-/* A process that cannot map a new table tries again after this. */
+/* A process that cannot map a new table tries again after this, or when there
+ * is another one. */
 #define RETRY apr_time_from_sec(10)
 
 apr_array_header_t *m307_table_all(apr_pool_t *pconf)
@@ -100,7 +102,9 @@ static const char *set_option(cmd_parms *cmd, m307_table_t *table,
             continue;
         }
         legal = options[i].set(table, word + len);
-        return !legal ? NULL
+        return !legal
+            ? table->sql ? m307_sqltable_judge_option(table, word,
+                                                      cmd->temp_pool) : NULL
             : apr_psprintf(cmd->temp_pool, "R307-0601: '%s' is not a value "
                            "of '%s'; write %s", word, options[i].name,
                            legal);
@@ -118,6 +122,21 @@ static int is_table_name(const char *s)
     return n > 0 && s[n] == '\0' && n <= TABLE_NAME_MAX;
 }
 
+static const char *set_source(cmd_parms *cmd, m307_table_t *table,
+                              const char *source)
+{
+    if (strncmp(source, "sql:", 4) == 0) {
+        return m307_sqltable_define(table, source + 4, cmd);
+    }
+    if (strncmp(source, "file:", 5) != 0 || !source[5]) {
+        return apr_psprintf(cmd->temp_pool, "R307-0606: '%s' is not a source "
+                            "of a table; write file:PATH or sql:RULESET",
+                            source);
+    }
+    table->spec.path = ap_server_root_relative(cmd->pool, source + 5);
+    return NULL;
+}
+
 const char *m307_table_define(cmd_parms *cmd, int argc, char *const argv[])
 {
     m307_table_t *table = apr_pcalloc(cmd->pool, sizeof *table);
@@ -127,7 +146,8 @@ const char *m307_table_define(cmd_parms *cmd, int argc, char *const argv[])
 
     if (argc < 2) {
         return "R307-0603: Redirect307Table needs a name and a source; write "
-               "Redirect307Table NAME file:PATH";
+               "Redirect307Table NAME file:PATH or "
+               "Redirect307Table NAME sql:RULESET";
     }
     if (!is_table_name(argv[0])) {
         return apr_psprintf(cmd->temp_pool, "R307-0604: '%s' cannot name a "
@@ -138,12 +158,8 @@ const char *m307_table_define(cmd_parms *cmd, int argc, char *const argv[])
         return apr_psprintf(cmd->temp_pool, "R307-0605: there is a table "
                             "'%s' already; choose another name", argv[0]);
     }
-    if (strncmp(argv[1], "file:", 5) != 0 || !argv[1][5]) {
-        return apr_psprintf(cmd->temp_pool, "R307-0606: '%s' is not a source "
-                            "of a table; write file:PATH", argv[1]);
-    }
     table->name = argv[0];
-    table->spec.path = ap_server_root_relative(cmd->pool, argv[1] + 5);
+    err = set_source(cmd, table, argv[1]);
     table->spec.regex_flags = m307_config_regex_flags(1);
     table->spec.compile_expr = m307_expr_compile;
     table->refresh = M307_REFRESH_DEFAULT;
@@ -241,6 +257,13 @@ static int open_version(m307_table_t *table, int verify, apr_pool_t *pool,
 {
     r307_table_t *opened;
 
+    if (table->sql) {
+        m307_opened_t both;
+        int good = m307_sqltable_open(table, verify, pool, &both, err)
+                   == APR_SUCCESS;
+        *out = good ? both.view : NULL;
+        return good;
+    }
     if (r307_table_open(table->file, &table->spec, verify, pool, &opened, err)
         != APR_SUCCESS) {
         return 0;
@@ -268,7 +291,9 @@ int m307_table_load(m307_table_t *table, int verify, server_rec *s)
         apr_pool_destroy(pool);
         return 0;
     }
-    m307_tablecount_attach(table, opened, pool, s);
+    if (!table->sql) {          /* its base is counted */
+        m307_tablecount_attach(table, opened, pool, s);
+    }
     if (m307_version_install(&table->versions, opened, pool)
         != APR_SUCCESS) {
         apr_pool_destroy(pool);
@@ -286,7 +311,9 @@ void m307_table_follow(m307_table_t *table, server_rec *s)
         || apr_atomic_cas32(&table->busy, 1, 0) != 0) {
         return;
     }
-    if (generation != table->generation && apr_time_now() >= table->next_try) {
+    if (generation != table->generation
+        && (generation != table->tried
+            || apr_time_now() >= table->next_try)) {
         if (m307_table_load(table, 0, s)) {
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "R307-0624: table %s: "
                          "generation %u is in use", table->name,
@@ -294,6 +321,7 @@ void m307_table_follow(m307_table_t *table, server_rec *s)
             table->generation = generation;
         }
         else {
+            table->tried = generation;
             table->next_try = apr_time_now() + RETRY;
         }
     }
@@ -347,6 +375,10 @@ static int open_table(m307_table_t *table, const char *dir, apr_pool_t *pconf,
     table->spec.sites = m307_config_server(table->server)->sites;
     apr_pool_cleanup_register(pconf, table, close_table,
                               apr_pool_cleanup_null);
+    if (table->sql) {
+        m307_sqltable_begin(table, dir, pconf, ptemp);
+        return 1;
+    }
     rv = r307_table_stat(&table->spec, ptemp, &source);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, rv, s,
@@ -378,8 +410,9 @@ int m307_table_open_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     for (i = 0; i < tables->nelts; i++) {
-        if (!open_table(APR_ARRAY_IDX(tables, i, m307_table_t *), dir, pconf,
-                        ptemp, s)) {
+        m307_table_t *table = APR_ARRAY_IDX(tables, i, m307_table_t *);
+        if ((table->sql && m307_sqltable_check(table, ptemp, s) != OK)
+            || !open_table(table, dir, pconf, ptemp, s)) {
             result = HTTP_INTERNAL_SERVER_ERROR;
         }
     }

@@ -33,6 +33,7 @@ typedef struct m307_table_t {
     const char *file;           /* compiled */
     int number;                 /* of its generation counter */
     server_rec *server;
+    struct m307_sql_t *sql;     /* m307_sqltable.h; NULL: a file's */
     const char *config_file;    /* where it was configured */
     int config_line;
 
@@ -40,6 +41,7 @@ typedef struct m307_table_t {
     m307_versions_t versions;
     volatile apr_uint32_t generation;   /* of the current version */
     volatile apr_uint32_t busy; /* a thread is opening a new one */
+    apr_uint32_t tried;         /* the generation that could not be opened */
     apr_time_t next_try;        /* not to be opened again before; 0 */
     apr_time_t next_check;      /* watchdog */
     apr_time_t next_follow;     /* watchdog: counts of earlier versions */

@@ -20,6 +20,7 @@ const t307_command_t *const t307_commands[] = {
     &t307_export,
     &t307_unused,
     &t307_top,
+    &t307_sql,
     NULL
 };
 

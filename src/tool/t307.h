@@ -55,6 +55,7 @@ extern const t307_command_t t307_verify;
 extern const t307_command_t t307_export;
 extern const t307_command_t t307_unused;
 extern const t307_command_t t307_top;
+extern const t307_command_t t307_sql;
 
 /* ---- t307_args.c ---- */
 
@@ -71,6 +72,8 @@ void t307_args_begin(t307_t *t, t307_args_t *args, int argc,
                      const char *const *argv);
 /* The next option's optch and *value, or 0 at the end. */
 int t307_args_next(t307_t *t, t307_args_t *args, const char **value);
+/* What stands for the word "-", which most commands take as a file. */
+extern const char t307_args_stdin[];
 /* The words that are no options; *n: how many. */
 const char *const *t307_args_words(const t307_args_t *args, int *n);
 
@@ -80,6 +83,10 @@ int t307_usage_error(const t307_t *t, const char *fmt, ...)
 /* "redirect307 NAME: sentence". Returns T307_FAILED. */
 int t307_fail(const t307_t *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* ---- t307_csv.c ---- */
+
+void t307_csv_cell(FILE *out, const char *text);
 
 /* ---- t307_console.c ---- */
 

@@ -12,6 +12,8 @@
 
 #define OPT_HELP 0x7001
 
+const char t307_args_stdin[] = "/dev/stdin";
+
 static const apr_getopt_option_t help_option = {
     "help", OPT_HELP, 0, "this text"
 };
@@ -100,7 +102,7 @@ void t307_args_begin(t307_t *t, t307_args_t *args, int argc,
     /* apr_getopt would take "-" for an option without a letter */
     for (i = 1; i < argc; i++) {
         if (strcmp(words[i], "-") == 0) {
-            words[i] = "/dev/stdin";
+            words[i] = t307_args_stdin;
         }
     }
     apr_getopt_init(&args->os, t->pool, argc, words);

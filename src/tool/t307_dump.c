@@ -86,13 +86,17 @@ static apr_status_t define_table(reader_t *rd)
 {
     apr_pool_t *pool = rd->model->pool;
     t307_source_t *source;
-    int i;
+    int i, is_sql;
 
-    if (rd->nwords < 3 || strncmp(rd->words[2], "file:", 5) != 0) {
-        return r307_error_set(rd->err, "@table needs a name and file:PATH");
+    if (rd->nwords < 3 || (strncmp(rd->words[2], "file:", 5) != 0
+                           && strncmp(rd->words[2], "sql:", 4) != 0)) {
+        return r307_error_set(rd->err, "@table needs a name, and file:PATH "
+                              "or sql:RULESET");
     }
+    is_sql = *rd->words[2] == 's';
     source = t307_model_source(rd->model, apr_pstrcat(
-        pool, "table ", rd->words[1], NULL), rd->words[2] + 5);
+        pool, "table ", rd->words[1], NULL), rd->words[2] + (is_sql ? 0 : 5));
+    source->is_sql = is_sql;
     source->file = rd->file;
     source->line = rd->line;
     for (i = 3; i < rd->nwords; i++) {

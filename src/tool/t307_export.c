@@ -43,23 +43,6 @@ typedef struct exporter_t {
 
 /* ---- writing ---- */
 
-/* RFC 4180. */
-static void write_cell(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"') {
-            fputc('"', out);
-        }
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void write_csv(exporter_t *e, const row_t *row)
 {
     int i;
@@ -68,7 +51,7 @@ static void write_csv(exporter_t *e, const row_t *row)
         if (i) {
             fputc(',', e->t->out);
         }
-        write_cell(e->t->out, row->cells[i] ? row->cells[i] : "");
+        t307_csv_cell(e->t->out, row->cells[i] ? row->cells[i] : "");
     }
     fputs("\r\n", e->t->out);
 }
@@ -117,25 +100,6 @@ static void begin(const exporter_t *e)
 
 /* ---- rows ---- */
 
-static const char *quoted(apr_pool_t *pool, const char *word)
-{
-    r307_buf_t buf;
-
-    if (*word && *word != '#' && !strpbrk(word, " \t\"")) {
-        return word;
-    }
-    r307_buf_init(&buf, pool, strlen(word) + 8, 4 * R307_RULEFILE_LINE_MAX);
-    r307_buf_addc(&buf, '"');
-    for (; *word; word++) {
-        if (*word == '"' || *word == '\\') {
-            r307_buf_addc(&buf, '\\');
-        }
-        r307_buf_addc(&buf, *word);
-    }
-    r307_buf_addc(&buf, '"');
-    return r307_buf_string(&buf);
-}
-
 /* As they would stand in a rule file, less `exact`, which is a kind. */
 static const char *join(apr_pool_t *pool, int n, const char *const *words)
 {
@@ -144,7 +108,7 @@ static const char *join(apr_pool_t *pool, int n, const char *const *words)
 
     for (i = 0; i < n; i++) {
         if (strcmp(words[i], "exact") != 0) {
-            const char *word = quoted(pool, words[i]);
+            const char *word = r307_rulefile_quote(pool, words[i]);
             text = text ? apr_pstrcat(pool, text, " ", word, NULL) : word;
         }
     }
@@ -224,9 +188,15 @@ static int export_source(exporter_t *e, const t307_server_t *server,
     apr_file_t *f;
     apr_size_t len;
     char *text, why[120];
-    apr_status_t rv = apr_file_open(&f, source->spec.path, APR_FOPEN_READ, 0,
-                                    e->model->pool);
+    apr_status_t rv;
 
+    if (source->is_sql) {
+        return t307_fail(e->t, "%s: its rules are in a database; "
+                         "'redirect307 sql export' writes them",
+                         source->label);
+    }
+    rv = apr_file_open(&f, source->spec.path, APR_FOPEN_READ, 0,
+                       e->model->pool);
     if (rv != APR_SUCCESS) {
         return t307_fail(e->t, "%s: %s", source->spec.path,
                          apr_strerror(rv, why, sizeof why));

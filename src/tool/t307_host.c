@@ -194,6 +194,12 @@ static const r307_ruleset_t *current(void *ctx, void *changing,
     const r307_table_t *table = t307_model_open(ask->model, ask->server,
                                                 source);
 
+    if (!table && source->is_unread) {
+        t307_host_note(ask->notes, apr_pstrcat(
+            ask->pool, source->label, ": ", source->error, "; it has no "
+            "rules", NULL));
+        return NULL;
+    }
     if (!table) {
         *reason = apr_pstrcat(ask->pool, source->label, ": ", source->error,
                               NULL);

@@ -27,20 +27,7 @@ static const apr_getopt_option_t options[] = {
     { "to", 't', 1, "FORM: directives or rules; without it, what the source "
       "needs" },
     { "output", 'o', 1, "FILE: write there and not to standard output" },
-    { "all", 'a', 0, "301, 303 and 308 become 307 as well, with a warning" },
-    { "base", 'b', 1, "PATH: httpd: the URL-path of the file's directory; "
-      "next: basePath" },
-    { "key", 'k', 1, "WHAT: maps: what the map is asked with" },
-    { "type", 'y', 1, "TYPE: haproxy-map: str, beg, end, sub, dir, reg, "
-      "regm or ip; rewritemap: txt or rnd" },
-    { "query", 'q', 1, "WHAT: maps, vercel, next: keep, append or drop the "
-      "request's query" },
-    { "same-case", 'c', 0, "nginx-map, next: paths come in the case that "
-      "the keys have" },
-    { "no-files", 'n', 0, "netlify: no file lies where a rule without '!' "
-      "is" },
-    { "suffix", 's', 1, "WHAT: cloudflare: preserve or drop, where the row "
-      "does not say" },
+    T307_IMPORT_OPTIONS,
     { NULL, 0, 0, NULL }
 };
 
@@ -59,25 +46,34 @@ static int take_to(const t307_t *t, t307_import_t *im, const char *value)
         ? T307_OK : usage_one_of(t, "to", value, "directives rules");
 }
 
+int t307_import_option(t307_import_t *im, int optch, const char *value)
+{
+    switch (optch) {
+    case 'a': im->all = 1; return 1;
+    case 'b': im->base = value; return 1;
+    case 'k': im->key = value; return 1;
+    case 'y': im->type = value; return 1;
+    case 'q': im->query = value; return 1;
+    case 'c': im->same_case = 1; return 1;
+    case 'n': im->no_files = 1; return 1;
+    case 's': im->suffix = value; return 1;
+    default: return 0;
+    }
+}
+
 static int take_option(const t307_t *t, t307_import_t *im, int optch,
                        const char *value, const char **to)
 {
-    switch (optch) {
-    case 't': return take_to(t, im, value);
-    case 'o': *to = value; break;
-    case 'a': im->all = 1; break;
-    case 'b': im->base = value; break;
-    case 'k': im->key = value; break;
-    case 'y': im->type = value; break;
-    case 'q': im->query = value; break;
-    case 'c': im->same_case = 1; break;
-    case 'n': im->no_files = 1; break;
-    default: im->suffix = value; break;
+    if (optch == 't') {
+        return take_to(t, im, value);
+    }
+    if (!t307_import_option(im, optch, value)) {
+        *to = value;
     }
     return T307_OK;
 }
 
-static const t307_import_format_t *find(const char *name)
+const t307_import_format_t *t307_import_find(const char *name)
 {
     int i;
 
@@ -89,7 +85,7 @@ static const t307_import_format_t *find(const char *name)
     return NULL;
 }
 
-static const char *names(apr_pool_t *pool)
+const char *t307_import_names(apr_pool_t *pool)
 {
     const char *all = "";
     int i;
@@ -101,8 +97,7 @@ static const char *names(apr_pool_t *pool)
     return all;
 }
 
-/* Options whose values depend on the format. */
-static int check_options(const t307_t *t, t307_import_t *im)
+int t307_import_check(const t307_t *t, t307_import_t *im)
 {
     const t307_import_format_t *f = im->format;
 
@@ -179,11 +174,10 @@ static int write_output(t307_t *t, const char *text, const char *to)
     return T307_OK;
 }
 
-static int import(t307_t *t, t307_import_t *im, const char *path,
-                  const char *to)
+int t307_import_load(t307_t *t, t307_import_t *im, const char *path,
+                     int *losses, int *warnings)
 {
-    int losses = 0, warnings = 0, status;
-
+    *losses = *warnings = 0;
     if (im->format->read_path) {
         im->format->read_path(im, path);
     }
@@ -196,13 +190,25 @@ static int import(t307_t *t, t307_import_t *im, const char *path,
     t307_import_settle(im);
     qsort(im->reports->elts, (size_t)im->reports->nelts,
           sizeof(t307_import_report_t), by_line);
-    print_reports(t, im, &losses, &warnings);
-    status = write_output(t, t307_import_text(im), to);
+    print_reports(t, im, losses, warnings);
+    return *losses ? T307_FOUND : T307_OK;
+}
+
+static int import(t307_t *t, t307_import_t *im, const char *path,
+                  const char *to)
+{
+    int losses, warnings, written;
+    int status = t307_import_load(t, im, path, &losses, &warnings);
+
+    if (status == T307_FAILED) {
+        return status;
+    }
+    written = write_output(t, t307_import_text(im), to);
     fprintf(t->err, "%s: %d rules as %s, %d lines not imported, "
             "%d warnings\n", path, count_rules(im),
             im->to == T307_IMPORT_TO_RULES ? "a rule file" : "directives",
             losses, warnings);
-    return status != T307_OK ? status : losses ? T307_FOUND : T307_OK;
+    return written != T307_OK ? written : status;
 }
 
 static int run(t307_t *t, int argc, const char *const *argv)
@@ -227,14 +233,14 @@ static int run(t307_t *t, int argc, const char *const *argv)
         return t307_usage_error(t, "it takes a format and a file, not %d "
                                 "words", n);
     }
-    format = find(words[0]);
+    format = t307_import_find(words[0]);
     if (!format) {
         return t307_usage_error(t, "there is no format '%s'; write one of: "
                                 "%s", t307_import_show(&im, words[0]),
-                                names(t->pool));
+                                t307_import_names(t->pool));
     }
     im.format = format;
-    status = check_options(t, &im);
+    status = t307_import_check(t, &im);
     return status != T307_OK ? status : import(t, &im, words[1], to);
 }
 

@@ -152,6 +152,42 @@ extern const t307_import_format_t t307_import_httpd;
 
 extern const t307_import_format_t *const t307_import_formats[];
 
+/* ---- t307_import.c: for the commands that import ---- */
+
+/* How the source is to be read; for a command's list of options. */
+#define T307_IMPORT_OPTIONS \
+    { "all", 'a', 0, "301, 303 and 308 become 307 as well, with a warning" \
+    }, \
+    { "base", 'b', 1, "PATH: httpd: the URL-path of the file's directory; " \
+      "next: basePath" }, \
+    { "key", 'k', 1, "WHAT: maps: what the map is asked with" }, \
+    { "type", 'y', 1, "TYPE: haproxy-map: str, beg, end, sub, dir, reg, " \
+      "regm or ip; rewritemap: txt or rnd" }, \
+    { "query", 'q', 1, "WHAT: maps, vercel, next: keep, append or drop the " \
+      "request's query" }, \
+    { "same-case", 'c', 0, "nginx-map, next: paths come in the case that " \
+      "the keys have" }, \
+    { "no-files", 'n', 0, "netlify: no file lies where a rule without '!' " \
+      "is" }, \
+    { "suffix", 's', 1, "WHAT: cloudflare: preserve or drop, where the row " \
+      "does not say" }
+
+/* Takes one of these; 0: it is another option. */
+int t307_import_option(t307_import_t *im, int optch, const char *value);
+
+/* NULL: there is none of that name. */
+const t307_import_format_t *t307_import_find(const char *name);
+/* "a, b, c" */
+const char *t307_import_names(apr_pool_t *pool);
+
+/* Are the options' values ones of im->format? T307_OK, or told. */
+int t307_import_check(const t307_t *t, t307_import_t *im);
+
+/* Read, settle, and tell on err what is lost. T307_OK, T307_FOUND with
+ * losses, or T307_FAILED, told. */
+int t307_import_load(t307_t *t, t307_import_t *im, const char *path,
+                     int *losses, int *warnings);
+
 /* ---- t307_import_file.c ---- */
 
 /* Let read have the text of a file, or set im->failed. */

@@ -5,6 +5,8 @@
  */
 #include "tool/t307_import.h"
 
+#include "core/r307_rulefile.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -67,25 +69,6 @@ static const char *quote_directive(apr_pool_t *pool, const char *word)
         if (*word == '"' || (*word == '\\' && (word[1] == '\\'
                                                || word[1] == '"'
                                                || !word[1]))) {
-            *to++ = '\\';
-        }
-        *to++ = *word;
-    }
-    *to++ = '"';
-    *to = '\0';
-    return out;
-}
-
-static const char *quote_rule(apr_pool_t *pool, const char *word)
-{
-    char *out = apr_palloc(pool, 2 * strlen(word) + 3), *to = out;
-
-    if (*word && !strpbrk(word, " \t") && *word != '"' && *word != '#') {
-        return word;
-    }
-    *to++ = '"';
-    for (; *word; word++) {
-        if (*word == '"' || *word == '\\') {
             *to++ = '\\';
         }
         *to++ = *word;
@@ -171,7 +154,7 @@ const char *t307_import_text(t307_import_t *im)
     writer_t w = { im, NULL, NULL };
 
     w.text = apr_array_make(im->pool, 256, sizeof(char *));
-    w.quote = rules ? quote_rule : quote_directive;
+    w.quote = rules ? r307_rulefile_quote : quote_directive;
     for (i = 0; i < im->entries->nelts; i++) {
         const t307_import_entry_t *e =
             &APR_ARRAY_IDX(im->entries, i, t307_import_entry_t);

@@ -5,6 +5,8 @@
  */
 #include "tool/t307_model.h"
 
+#include "core/r307_patch.h"
+
 #include <apr_strings.h>
 
 #include <string.h>
@@ -248,6 +250,39 @@ static int open_compiled(t307_model_t *model, t307_source_t *source)
               == APR_SUCCESS;
 }
 
+/* What the server has read from the database last: a base and its patch. */
+static const r307_table_t *open_followed(t307_model_t *model,
+                                         t307_source_t *source)
+{
+    r307_error_t err = { model->pool, NULL };
+    r307_table_t *base, *patch;
+    apr_status_t rv;
+
+    if (!source->compiled) {
+        source->error = "the dump does not say where it is compiled";
+        return NULL;
+    }
+    rv = r307_table_open(source->compiled, &source->spec, 0, model->pool,
+                         &base, &err);
+    if (rv == APR_SUCCESS) {
+        rv = r307_table_open(r307_patch_path(source->compiled,
+                                             r307_table_id(base),
+                                             model->pool), &source->spec, 0,
+                             model->pool, &patch, &err);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = r307_table_attach_patch(base, patch, model->pool,
+                                     &source->table, &err);
+    }
+    if (rv != APR_SUCCESS) {
+        source->table = NULL;
+        source->is_unread = APR_STATUS_IS_ENOENT(rv);
+        source->error = source->is_unread
+            ? "the server has not read it from its database yet" : err.text;
+    }
+    return source->table;
+}
+
 const r307_table_t *t307_model_open(t307_model_t *model,
                                     const t307_server_t *server,
                                     t307_source_t *source)
@@ -260,6 +295,9 @@ const r307_table_t *t307_model_open(t307_model_t *model,
     }
     source->spec.allowed_hosts = server->allowed_hosts;
     source->spec.sites = server->sites;
+    if (source->is_sql) {
+        return open_followed(model, source);
+    }
     if (open_compiled(model, source)) {
         return source->table;
     }

@@ -20,6 +20,9 @@
 typedef struct t307_source_t {
     const char *label;          /* "table shop", "rule file /a/b.rules" */
     r307_table_spec_t spec;
+    int is_sql;                 /* its rules are in a database: all that can
+                                 * be read is what is compiled */
+    int is_unread;              /* the server has not read it yet either */
     const char *compiled;       /* the server's file, or NULL */
     const char *file;           /* where it was configured */
     int line;

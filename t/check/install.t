@@ -25,9 +25,12 @@ my $file = "$dir/stage$moduledir/mod_redirect307.so";
 ok(-f $file, 'puts the module in the module directory');
 is(sprintf('%o', (stat $file)[2] & 07777), '644', 'readable for all');
 ($status, $out) = run('sh', '-c', 'find "$1" -type f', 'sh', "$dir/stage");
-my ($tool, $manual, @others) = grep { $_ ne $file } sort split /\n/, $out;
+my ($tool, @schemas) = grep { $_ ne $file } sort split /\n/, $out;
+my ($manual, @others) = grep { !m{/share/[^/]+/redirect307-(?:postgresql|sqlite)\.sql$} }
+                        @schemas;
 like($tool, qr{/bin/redirect307$}, 'puts the tool into a bin directory');
 like($manual, qr{/man/man1/redirect307\.1$}, 'and its manual page');
+is(scalar @schemas - 1 - @others, 2, 'the schemas of SQL stores');
 is("@others", '', 'and nothing else anywhere');
 ($status, $out) = run($tool, '--help');
 is($status, 0, 'the installed tool runs') or diag $out;
