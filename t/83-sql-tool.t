@@ -174,7 +174,8 @@ sub test_help {
         report("sql $command --help", $exit == 0 ? () : "exit $exit",
                $out =~ /\AUsage: redirect307 sql $command / ? () : $out,
                $out =~ /^  redirect307 sql $command /m ? () : 'no example',
-               $out =~ /--sqlite FILE/ ? () : 'no options', $err);
+               $out =~ /--sqlite FILE/ ? () : 'no options',
+               length $err ? $err : ());
         ($exit, $out, $err) = R307::Tool::run('sql', $command, '--nosuch');
         report("sql $command: an unknown option",
                $exit == 2 ? () : "exit $exit",
