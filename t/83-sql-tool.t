@@ -484,10 +484,10 @@ sub test_concurrency {
 
 my @evil = (
     q{'; DROP TABLE redirect307_rule; --}, q{"; DELETE FROM redirect307_rule;},
-    q{\\'; DELETE FROM redirect307_rule; --}, q{' OR '1'='1}, q{%s%s%n%lld},
-    q{%pDz $1 ?1 :a @b}, q{$$; $body$}, q{/*}, q{`id` $(id)}, "a\nb",
-    "a\r\nX: y", "\e[31mred", "a\tb", "\xc3\xa9", "\xff\xfe", q{\\}, q{"},
-    q{a "b" c\\}, q{#}, ' ',
+    q{\\'; DELETE FROM redirect307_rule; --},
+    q{' OR '1'='1 %s%n%lld %pDz $1 :a @b}, q{$$; /*`id` $(id)}, "a\nb",
+    "a\r\nX: y", "\e[31mred", "\xc3\xa9", "\xff\xfe", q{a "b" c\\}, q{#},
+    q{?1},
 );
 
 # Where a word can stand: the command's words with the value in it, and the
@@ -534,7 +534,7 @@ sub test_slot {
     my ($store, $name, $words, $column, $stored) = @_;
     my @wrong;
 
-    for my $evil ($column ? @evil : @evil[0 .. 4, 9 .. 11, 14]) {
+    for my $evil ($column ? @evil : @evil[0 .. 3, 5, 7, 9]) {
         my ($exit, $out, $err) = $store->tool($words->($evil));
         my @what = unpack('H*', $evil) . ':';
         push @what, "exit $exit" if $exit > 3;

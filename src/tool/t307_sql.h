@@ -165,6 +165,12 @@ const char *t307_sql_cell(const t307_sqlrows_t *rows, int column);
 int t307_sql_ask(t307_sql_t *s, const char *query, const char **args,
                  const char **value);
 
+/* What is appended to what is told of a dry run; "" of another one. */
+const char *t307_sql_dry(const t307_sql_t *s);
+
+/* One line of JSON, which is freed. */
+void t307_sql_print(t307_sql_t *s, json_t *json);
+
 /* "redirect307 sql X: what: the database's words". Returns T307_FAILED. */
 int t307_sql_fail(t307_sql_t *s, const char *what, int error);
 
@@ -245,8 +251,9 @@ int t307_sqlwriter_sign(t307_sqlwriter_t *w);
 /* A file with rules, once for import, twice for a difference. */
 typedef struct t307_sqlsource_t {
     t307_sql_t *s;
-    t307_import_t *im;          /* options of formats */
+    t307_import_t im;           /* options of formats */
     const char *format;         /* NULL or "rules": a rule file */
+    int replace;                /* an option of import */
     const char *path;
     apr_file_t *file;           /* of a rule file */
     char *text;                 /* of another one, as rule file */
@@ -254,6 +261,19 @@ typedef struct t307_sqlsource_t {
     apr_uint32_t bad;
     int losses;
 } t307_sqlsource_t;
+
+#define T307_SQLSOURCE_OPT_FORMAT 0x6101
+#define T307_SQLSOURCE_OPT_REPLACE 0x6102
+
+#define T307_SQLSOURCE_OPTION_FORMAT \
+    { "format", T307_SQLSOURCE_OPT_FORMAT, 1, "NAME: rules, or a format of " \
+      "'redirect307 import'" }
+
+/* The command line of a command that takes one file. s is not initialised
+ * yet. 0: the command ends with *status. */
+int t307_sqlsource_options(t307_sqlsource_t *source, t307_sql_t *s,
+                           t307_t *t, int argc, const char *const *argv,
+                           int *status);
 
 /* Open, or read and convert. T307_OK, T307_FOUND (something is lost, which
  * is told; the rest can be used), or an error, told. */

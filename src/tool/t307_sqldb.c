@@ -58,6 +58,18 @@ int t307_sql_fail(t307_sql_t *s, const char *what, int error)
                                     : "the database does not say why"));
 }
 
+const char *t307_sql_dry(const t307_sql_t *s)
+{
+    return s->dry_run ? " (dry run: taken back)" : "";
+}
+
+void t307_sql_print(t307_sql_t *s, json_t *json)
+{
+    json_dumpf(json, s->t->out, 0);
+    fputc('\n', s->t->out);
+    json_decref(json);
+}
+
 /* ---- connections ---- */
 
 typedef struct connection_t {

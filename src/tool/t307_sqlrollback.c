@@ -270,22 +270,17 @@ static int put_back(t307_sql_t *s, const char *seq, counts_t *n)
 
 static void tell(t307_sql_t *s, const char *seq, const counts_t *n)
 {
-    json_t *json;
-
     if (!s->json) {
         fprintf(s->t->out, "%s as at %s: %d rules deleted, %d changed, %d "
                 "added again%s\n", s->ruleset ? s->ruleset : "all rule sets",
                 seq, n->deleted, n->changed, n->added,
-                s->dry_run ? " (dry run: taken back)" : "");
+                t307_sql_dry(s));
         return;
     }
-    json = json_pack("{s:I, s:i, s:i, s:i, s:b}", "seq",
-                     (json_int_t)apr_atoi64(seq), "deleted", n->deleted,
-                     "changed", n->changed, "added", n->added, "dry_run",
-                     s->dry_run);
-    json_dumpf(json, s->t->out, 0);
-    fputc('\n', s->t->out);
-    json_decref(json);
+    t307_sql_print(s, json_pack("{s:I, s:i, s:i, s:i, s:b}", "seq",
+                                (json_int_t)apr_atoi64(seq), "deleted",
+                                n->deleted, "changed", n->changed, "added",
+                                n->added, "dry_run", s->dry_run));
 }
 
 static int write_changes(t307_sql_t *s, const char *seq, counts_t *n)

@@ -23,6 +23,48 @@ static int cannot_read(const t307_sqlsource_t *source, apr_status_t rv)
                      apr_strerror(rv, why, sizeof why));
 }
 
+/* ---- options ---- */
+
+static void take_option(t307_sqlsource_t *source, int optch,
+                        const char *value)
+{
+    if (optch == T307_SQLSOURCE_OPT_FORMAT) {
+        source->format = value;
+    }
+    else if (optch == T307_SQLSOURCE_OPT_REPLACE) {
+        source->replace = 1;
+    }
+    else if (!t307_sql_option(source->s, optch, value)) {
+        (void)t307_import_option(&source->im, optch, value);
+    }
+}
+
+int t307_sqlsource_options(t307_sqlsource_t *source, t307_sql_t *s,
+                           t307_t *t, int argc, const char *const *argv,
+                           int *status)
+{
+    const char *value, *const *words;
+    t307_args_t args;
+    int optch, n;
+
+    memset(source, 0, sizeof *source);
+    source->s = s;
+    t307_sql_init(s, t);
+    t307_import_init(&source->im, t->pool, NULL);
+    t307_args_begin(t, &args, argc, argv);
+    while ((optch = t307_args_next(t, &args, &value)) != 0) {
+        take_option(source, optch, value);
+    }
+    *status = args.status;
+    if (*status == T307_OK && !args.done) {
+        words = t307_args_words(&args, &n);
+        source->path = words[0];
+        *status = n != 1 ? t307_usage_error(t, "it takes one file, not %d", n)
+                         : t307_sql_settle(s, 1);
+    }
+    return *status == T307_OK && !args.done;
+}
+
 /* ---- open ---- */
 
 static int open_rules(t307_sqlsource_t *source)
@@ -47,19 +89,19 @@ static int open_rules(t307_sqlsource_t *source)
 
 static int convert(t307_sqlsource_t *source)
 {
-    int warnings, status = t307_import_check(source->s->t, source->im);
+    int warnings, status = t307_import_check(source->s->t, &source->im);
 
     if (status != T307_OK) {
         return status;
     }
-    source->im->to = T307_IMPORT_TO_RULES;
-    status = t307_import_load(source->s->t, source->im, source->path,
+    source->im.to = T307_IMPORT_TO_RULES;
+    status = t307_import_load(source->s->t, &source->im, source->path,
                               &source->losses, &warnings);
     if (status == T307_FAILED) {
         return status;
     }
     source->text = apr_pstrdup(source->s->pool,
-                               t307_import_text(source->im));
+                               t307_import_text(&source->im));
     source->size = strlen(source->text);
     return status;
 }
@@ -71,10 +113,10 @@ int t307_sqlsource_open(t307_sqlsource_t *source)
     if (!source->format || strcmp(source->format, "rules") == 0) {
         return open_rules(source);
     }
-    source->im->format = t307_import_find(source->format);
-    return source->im->format ? convert(source)
+    source->im.format = t307_import_find(source->format);
+    return source->im.format ? convert(source)
         : t307_usage_error(t, "there is no format '%s'; write one of: rules, "
-                           "%s", t307_import_show(source->im, source->format),
+                           "%s", t307_import_show(&source->im, source->format),
                            t307_import_names(t->pool));
 }
 

@@ -50,13 +50,15 @@ sub modules {
     return ('dbd', R307::Env::is_static('watchdog') ? () : 'watchdog');
 }
 
-# A new file in a directory of its own.  create => 0: only the directory.
+# A new file in a directory of its own.  create => 0: neither is there yet.
 sub new {
     my ($class, %arg) = @_;
     my $dir = R307::Env::scratch($arg{name} || 'store');
-    my $self = bless { path => "$dir/rules.db" }, $class;
+    my $later = exists $arg{create} && !$arg{create};
+    my $self = bless { path => $later ? "$dir/later/rules.db"
+                                      : "$dir/rules.db" }, $class;
 
-    $self->create if !exists $arg{create} || $arg{create};
+    $self->create if !$later;
     return $self;
 }
 
