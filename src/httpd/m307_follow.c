@@ -60,12 +60,12 @@ static void succeeded(m307_follower_t *f)
 
 static void say_behind(m307_follower_t *f, const m307_store_state_t *state)
 {
-    const char *format = "the store is at change %" APR_UINT64_T_FMT
-        ", and this table is at %" APR_UINT64_T_FMT ": a replica that lags, "
-        "or a backup";
     char text[200];
 
-    apr_snprintf(text, sizeof text, format, state->seq, f->position.seq);
+    apr_snprintf(text, sizeof text, "the store is at change %"
+                 APR_UINT64_T_FMT ", and this table is at %" APR_UINT64_T_FMT
+                 ": a replica that lags, or a backup", state->seq,
+                 f->position.seq);
     if (!f->status.behind_since) {
         f->status.behind_since = apr_time_now();
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, f->table->server,
@@ -189,10 +189,9 @@ static apr_status_t act(m307_follower_t *f, m307_store_t *store,
         say_behind(f, &state);
         return APR_INCOMPLETE;
     }
-    rv = verdict == BEHIND || verdict == READ_ALL
+    return verdict == BEHIND || verdict == READ_ALL
         ? read_all(f, store, &state, why, pool, err)
         : go_on(f, store, &state, verdict, pool, err);
-    return rv;
 }
 
 static apr_status_t look(m307_follower_t *f, apr_pool_t *pool,

@@ -48,7 +48,8 @@ sub bindir {
                 sort { _version($b) <=> _version($a) }
                      glob('/usr/lib/postgresql/*/bin'));
     for my $dir (@dirs) {
-        return $dir if length $dir && -x "$dir/postgres" && -x "$dir/initdb";
+        return $dir if length $dir
+            && !grep { !-x "$dir/$_" } qw(postgres initdb pg_basebackup);
     }
     return;
 }
@@ -76,18 +77,43 @@ sub missing { return bindir() && R307::Psql::program() ? () : 'postgresql' }
 # settings: more lines of postgresql.conf
 sub new {
     my ($class, %arg) = @_;
+    my $self = $class->_prepare($arg{settings} || {});
+
+    $self->_initdb;
+    $self->start;
+    return $self;
+}
+
+# A server that follows this one, by streaming, and can be read; promote()
+# makes it one that can be written.
+sub replica {
+    my ($self) = @_;
+    my $new = (ref $self)->_prepare({ %{ $self->{settings} },
+        primary_conninfo => $self->conninfo,
+    });
+
+    $new->_run('pg_basebackup', '-D', $new->{data}, '-d', $self->conninfo,
+               '-X', 'stream', '-c', 'fast', '--no-sync');
+    R307::Env::write_file("$new->{data}/standby.signal", '');
+    $new->_own("$new->{data}/standby.signal");
+    $new->start;
+    return $new;
+}
+
+sub _prepare {
+    my ($class, $settings) = @_;
     my $dir = R307::Env::scratch('postgres');
-    my $self = bless {
-        owner => $$, dir => $dir, data => "$dir/data",
-        settings => $arg{settings} || {},
-    }, $class;
+    my $self = bless { owner => $$, dir => $dir, data => "$dir/data",
+                       settings => $settings }, $class;
 
     $self->{user} = _unprivileged();
     die "no PostgreSQL: install the package postgresql\n" if !bindir();
     push @started, $self;
     $self->_make_socket_dir;
-    $self->_initdb;
-    $self->start;
+    mkdir $self->{data} or die "$self->{data}: $!\n";
+    chmod 0700, $self->{data};
+    $self->_own($self->{data});
+    R307::Env::write_file("$dir/log", '');
     return $self;
 }
 
@@ -136,9 +162,7 @@ sub _initdb {
     my $word = "$self->{dir}/password";
 
     R307::Env::write_file($word, PASSWORD . "\n");
-    mkdir $self->{data} or die "$self->{data}: $!\n";
-    chmod 0700, $self->{data};
-    $self->_own($self->{data}, $word);
+    $self->_own($word);
     $self->_run('initdb', '-D', $self->{data}, '-U', OWNER,
         "--pwfile=$word", '--auth-local=trust', '--auth-host=scram-sha-256',
         '--encoding=UTF8', '--locale=C', '--no-sync');
@@ -241,7 +265,7 @@ sub start {
     die "no free port for PostgreSQL\n";
 }
 
-# The last line of its pid file says so.
+# The last line of its pid file says so; a replica's, that it can be read.
 sub _wait_until_ready {
     my ($self) = @_;
     my $deadline = time + PATIENCE;
@@ -254,11 +278,18 @@ sub _wait_until_ready {
         if (open my $fh, '<', "$self->{data}/postmaster.pid") {
             my @lines = <$fh>;
             return 1 if @lines >= 8 && $lines[0] == $self->{pid}
-                        && $lines[7] =~ /\Aready/;
+                        && $lines[7] =~ /\A(?:ready|standby)/;
         }
         sleep 0.02;
     }
     return 0;
+}
+
+# Of a replica: it goes on by itself.
+sub promote {
+    my ($self) = @_;
+    $self->sql('SELECT pg_promote()') eq 't' or die "it is not promoted\n";
+    return;
 }
 
 my %signal = (smart => 'TERM', fast => 'INT', immediate => 'QUIT');

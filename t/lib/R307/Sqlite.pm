@@ -26,14 +26,15 @@ sub missing {
     push @missing, 'mod_dbd' if !R307::Env::has_module('dbd');
     push @missing, 'mod_watchdog' if !R307::Env::has_module('watchdog');
     push @missing, 'the driver of APR-util for SQLite (libaprutil1-dbd-sqlite3)'
-        if !_driver();
+        if !has_driver('sqlite3');
     push @missing, 'sqlite3' if !_program();
     return join ', ', @missing;
 }
 
-# It lies with those of other databases, wherever that is.
-sub _driver {
-    return grep { -e } map { glob "$_/apr-util-1/apr_dbd_sqlite3*.so" }
+# Drivers of APR-util lie together, wherever that is.
+sub has_driver {
+    my ($name) = @_;
+    return grep { -e } map { glob "$_/apr-util-1/apr_dbd_$name*.so" }
            '/usr/lib', '/usr/lib64', glob('/usr/lib/*'), '/usr/local/lib',
            '/usr/local/apr/lib', '/opt/*/lib';
 }
@@ -49,13 +50,15 @@ sub modules {
     return ('dbd', R307::Env::is_static('watchdog') ? () : 'watchdog');
 }
 
-# A new file in a directory of its own.  create => 0: only the directory.
+# A new file in a directory of its own.  create => 0: neither is there yet.
 sub new {
     my ($class, %arg) = @_;
     my $dir = R307::Env::scratch($arg{name} || 'store');
-    my $self = bless { path => "$dir/rules.db" }, $class;
+    my $later = exists $arg{create} && !$arg{create};
+    my $self = bless { path => $later ? "$dir/later/rules.db"
+                                      : "$dir/rules.db" }, $class;
 
-    $self->create if !exists $arg{create} || $arg{create};
+    $self->create if !$later;
     return $self;
 }
 
