@@ -139,8 +139,8 @@ void m307_count_decision(const m307_request_t *req,
 }
 
 /* As count_choice(), for one that has been hit before. */
-static inline void choice_again(const r307_decision_t *decision,
-                                apr_uint32_t seconds)
+static void __attribute__((noinline)) choice_again(
+    const r307_decision_t *decision, apr_uint32_t seconds)
 {
     const r307_rule_t *rule = decision->rule;
     apr_uint32_t slot = decision->target
