@@ -4,21 +4,24 @@
 use strict;
 use warnings;
 
+use IO::Handle ();
 use POSIX qw(WNOHANG _exit);
 use Time::HiRes qw(sleep time);
 
 use R307::Live;
-use R307::Postgres;
+use R307::Fleet;
+use R307::Sqlite;
 use R307::Tables;
 use R307::Tool;
 
 use constant PATIENCE => $ENV{R307_SLOW} ? 120 : 15;
 use constant FLEET_SECONDS => $ENV{R307_SLOW} ? 600 : 120;
 
-if (!has_httpd_module('dbd') || !has_httpd_module('watchdog')) {
+if (!R307::Fleet::has_modules()) {
     plan(skip_all => 'this httpd has no mod_dbd or no mod_watchdog');
 }
-if (my @missing = R307::Postgres::missing()) {
+if (my @missing = grep { length } R307::Fleet::missing(),
+                                 R307::Sqlite::missing()) {
     fail("what the suite needs is there: install the packages @missing");
     end_suite();
     exit 1;
@@ -62,6 +65,22 @@ sql('put', @store, '--ruleset', 'shop', '/old', 'https://www.example.org/new');
 give_away(glob "$dir/*");
 arrives($srv, '/old/a', '307 https://www.example.org/new/a',
         'sqlite.conf: a rule arrives');
+
+# Somebody writes for a while whenever the server may look: it waits, and does
+# not complain.
+open my $writer, '|-', 'sqlite3', "$dir/rules.db" or die "sqlite3: $!\n";
+$writer->autoflush(1);
+for my $n (1 .. 6) {
+    print {$writer} "BEGIN EXCLUSIVE;\n";
+    sleep 0.6;
+    print {$writer} "INSERT INTO redirect307_rule (ruleset, path, target)"
+        . " VALUES ('shop', '/old$n', '/new'); COMMIT;\n";
+    sleep 0.5;
+}
+close $writer;
+is($?, 0, 'sqlite.conf: another client writes');
+arrives($srv, '/old6', "307 http://localhost:@{[ $srv->port ]}/new",
+        'sqlite.conf: and that arrives');
 
 # ---- fleet ----
 

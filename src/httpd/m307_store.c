@@ -30,6 +30,10 @@ typedef enum statement_t {
     VERSION, STATE, ROWS, CHANGES, STATEMENTS
 } statement_t;
 
+/* A second in all. */
+#define BUSY_TRIES 20
+#define BUSY_PAUSE apr_time_from_msec(50)
+
 /* Every database takes them. Parameters are text, hence the casts. */
 static const struct {
     const char *key;            /* in the connection's hash */
@@ -173,6 +177,25 @@ static apr_status_t refused(m307_store_t *store, int status,
 }
 
 /* The hash is the connection's, which may be kept and used again. */
+/* While somebody writes, SQLite prepares nothing; the driver waits for that
+ * only when it reads rows. Other mistakes are told a little later. */
+static int prepare_patiently(ap_dbd_t *dbd, const char *text,
+                             apr_dbd_prepared_t **out)
+{
+    int tries, status = 0;
+
+    for (tries = 0; tries < BUSY_TRIES; tries++) {
+        *out = NULL;
+        status = apr_dbd_prepare(dbd->driver, dbd->pool, dbd->handle, text,
+                                 NULL, out);
+        if (status == 0) {
+            break;
+        }
+        apr_sleep(BUSY_PAUSE);
+    }
+    return status;
+}
+
 static apr_status_t prepare(m307_store_t *store, statement_t which,
                             apr_dbd_prepared_t **out, r307_error_t *err)
 {
@@ -184,8 +207,7 @@ static apr_status_t prepare(m307_store_t *store, statement_t which,
     if (*out) {
         return APR_SUCCESS;
     }
-    status = apr_dbd_prepare(dbd->driver, dbd->pool, dbd->handle,
-                             statements[which].text, NULL, out);
+    status = prepare_patiently(dbd, statements[which].text, out);
     if (status != 0) {
         return refused(store, status, err);
     }

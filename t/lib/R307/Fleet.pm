@@ -21,6 +21,7 @@ use R307::Postgres ();
 use R307::RuleModel ();
 use R307::RuleWriter ();
 use R307::Server ();
+use R307::Sqlite ();
 use R307::Status ();
 use R307::Tables ();
 use R307::Tool ();
@@ -41,9 +42,12 @@ use constant STABLE_ANSWER => '307 https://t.example/stable/x';
 
 my $json = JSON::PP->new->canonical;
 
-# Why there can be no fleet on this machine: packages, or an httpd without the
-# modules.
-sub missing { return (R307::Load::missing(), R307::Postgres::missing()) }
+# Why there can be no fleet on this machine: packages that are missing, or an
+# httpd without the modules.
+sub missing {
+    return (R307::Load::missing(), R307::Postgres::missing(),
+            R307::Sqlite::has_driver('pgsql') ? () : 'libaprutil1-dbd-pgsql');
+}
 sub has_modules {
     return !grep { !R307::Env::has_module($_) } qw(dbd watchdog);
 }
