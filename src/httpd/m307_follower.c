@@ -181,22 +181,17 @@ static int is_needed(const apr_array_header_t *tables)
 int m307_follower_setup(apr_pool_t *pconf, apr_pool_t *plog,
                         apr_pool_t *ptemp, server_rec *s)
 {
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
-        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
-        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    ap_watchdog_t *watchdog;
     apr_status_t rv;
 
     (void)plog;
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
-        || !is_needed(m307_table_all(pconf)) || !get || !add) {
+        || !is_needed(m307_table_all(pconf))) {
         return OK;
     }
-    rv = get(&watchdog, WATCHDOG_NAME, 0, 1, pconf);
-    if (rv == APR_SUCCESS) {
-        rv = add(watchdog, apr_time_from_sec(1), s, tick);
+    rv = m307_refresh_watch(WATCHDOG_NAME, tick, pconf, s);
+    if (rv == APR_ENOTIMPL) {
+        return OK;              /* an error of the configuration, told there */
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "R307-0694: the watchdog "

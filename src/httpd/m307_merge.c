@@ -16,6 +16,9 @@
 #define ROWS_MAX 4096
 #define PART_MAX 64
 
+/* However large the base: each change writes the whole patch again. */
+#define ROWS_ALWAYS 65536
+
 /* A smaller one is merged when nothing has changed for a minute, and longer
  * for a large base, which has to be written whole. */
 #define QUIET apr_time_from_sec(60)
@@ -70,6 +73,12 @@ static void start(m307_follower_t *f)
     f->merger = m;
 }
 
+static int is_large(apr_uint32_t patched, apr_uint32_t rows)
+{
+    return patched > ROWS_MAX
+           && (patched > rows / PART_MAX || patched > ROWS_ALWAYS);
+}
+
 void m307_merge_consider(m307_follower_t *f)
 {
     m307_version_t *version;
@@ -83,7 +92,7 @@ void m307_merge_consider(m307_follower_t *f)
     patched = r307_table_patched(version->data);
     rows = r307_table_header(version->data)->index.rules;
     m307_version_release(version);
-    if ((patched > ROWS_MAX && patched > rows / PART_MAX)
+    if (is_large(patched, rows)
         || (patched && quiet > QUIET + apr_time_from_sec(rows
                                                          / QUIET_ROWS))) {
         start(f);

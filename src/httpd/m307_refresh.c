@@ -145,7 +145,10 @@ static int wants_refresh(const apr_array_header_t *tables)
     return 0;
 }
 
-static void start_watchdog(apr_pool_t *pconf, server_rec *s)
+apr_status_t m307_refresh_watch(const char *name,
+                                apr_status_t (*f)(int state, void *s,
+                                                  apr_pool_t *pool),
+                                apr_pool_t *pconf, server_rec *s)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
@@ -155,17 +158,23 @@ static void start_watchdog(apr_pool_t *pconf, server_rec *s)
     apr_status_t rv;
 
     if (!get || !add) {
+        return APR_ENOTIMPL;
+    }
+    rv = get(&watchdog, name, 0, 1, pconf);
+    return rv == APR_SUCCESS ? add(watchdog, apr_time_from_sec(1), s, f) : rv;
+}
+
+static void start_watchdog(apr_pool_t *pconf, server_rec *s)
+{
+    apr_status_t rv = m307_refresh_watch(WATCHDOG_NAME, tick, pconf, s);
+
+    if (rv == APR_ENOTIMPL) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "R307-0631: "
                      "mod_watchdog is not loaded: changed tables are read at "
                      "restart only; load it, or write refresh=0 to say that "
                      "this is meant");
-        return;
     }
-    rv = get(&watchdog, WATCHDOG_NAME, 0, 1, pconf);
-    if (rv == APR_SUCCESS) {
-        rv = add(watchdog, apr_time_from_sec(1), s, tick);
-    }
-    if (rv != APR_SUCCESS) {
+    else if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "R307-0632: the watchdog "
                      "that follows changed tables cannot be started");
     }

@@ -72,6 +72,13 @@ int m307_table_open_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
 int m307_refresh_setup(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s);
 
+/* Have f called each second, in one process at a time. APR_ENOTIMPL without
+ * mod_watchdog. */
+apr_status_t m307_refresh_watch(const char *name,
+                                apr_status_t (*f)(int state, void *s,
+                                                  apr_pool_t *pool),
+                                apr_pool_t *pconf, server_rec *s);
+
 /* Shared memory: by m307_table_t.number. NULL: nothing is refreshed. */
 extern volatile apr_uint32_t *m307_refresh_generations;
 
