@@ -209,7 +209,8 @@ BEGIN
     -- Servers read page by page, at once: with no idea of how many rules there
     -- are the planner would sort all of them for each page.
     IF rows > 50000 AND TG_OP <> 'TRUNCATE' THEN
-        EXECUTE format('ANALYZE %I.redirect307_rule', TG_TABLE_SCHEMA);
+        EXECUTE format('ANALYZE %1$I.redirect307_rule, %1$I.redirect307_change',
+                       TG_TABLE_SCHEMA);
     END IF;
     -- an id that the writer chose is not given again
     IF TG_OP = 'INSERT' THEN

@@ -164,6 +164,29 @@ sub test_commands {
     return;
 }
 
+sub test_help {
+    my (undef, $help) = R307::Tool::run('sql', '--help');
+    my @commands = $help =~ /^  ([a-z]+) +\S/mg;
+
+    is(scalar @commands, 9, 'sql --help names nine commands');
+    for my $command (@commands) {
+        my ($exit, $out, $err) = R307::Tool::run('sql', $command, '--help');
+        report("sql $command --help", $exit == 0 ? () : "exit $exit",
+               $out =~ /\AUsage: redirect307 sql $command / ? () : $out,
+               $out =~ /^  redirect307 sql $command /m ? () : 'no example',
+               $out =~ /--sqlite FILE/ ? () : 'no options',
+               length $err ? $err : ());
+        ($exit, $out, $err) = R307::Tool::run('sql', $command, '--nosuch');
+        report("sql $command: an unknown option",
+               $exit == 2 ? () : "exit $exit",
+               $err =~ /\Aredirect307 sql $command: there is no option '--nosuch'/
+                   ? () : $err);
+    }
+    my ($exit) = R307::Tool::run('sql');
+    is($exit, 2, 'sql without a command');
+    return;
+}
+
 # ---- constraints ----
 
 # The row, written with plain SQL; the constraint that refuses it, or "ok".
@@ -1136,6 +1159,7 @@ for my $new (@kinds) {
     test_replace_little($new);
     test_large($new);
 }
+test_help();
 test_log_sqlite();
 test_log_postgres();
 test_concurrency();

@@ -89,18 +89,6 @@ static void say_reading(m307_follower_t *f, const char *why, apr_pool_t *pool)
     (void)m307_sqlstatus_write(f->table, &f->status, pool);
 }
 
-/* Those behind the first ones that were logged. */
-static void say_bad_rows(m307_follower_t *f)
-{
-    if (f->bad_logged > M307_BAD_LOGGED) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, f->table->server,
-                     "R307-0696: table %s: %d more rows are left out; the "
-                     "status page shows some of them", f->table->name,
-                     f->bad_logged - M307_BAD_LOGGED);
-    }
-    f->bad_logged = 0;
-}
-
 static void note_state(m307_follower_t *f, const m307_store_state_t *state)
 {
     m307_sqlstatus_t *status = &f->status;
@@ -200,8 +188,8 @@ static apr_status_t look(m307_follower_t *f, apr_pool_t *pool,
     m307_store_t *store;
     apr_status_t rv;
 
-    if (!f->begun || !m307_apply_is_unchanged(f, pool)) {
-        m307_apply_begin(f, pool);
+    if (!f->begun || !m307_place_is_unchanged(f, pool)) {
+        m307_place_begin(f, pool);
         f->begun = 1;
     }
     if (f->sweep && --f->sweep == 0) {
@@ -248,7 +236,7 @@ static void take_a_look(m307_follower_t *f, apr_pool_t *pool)
     if (f->stop) {
         return;                 /* another process may follow already */
     }
-    say_bad_rows(f);
+    m307_badrows_say(f);
     conclude(f, rv, &err);
     rv = m307_sqlstatus_write(f->table, &f->status, pool);
     if (rv != APR_SUCCESS) {

@@ -81,13 +81,73 @@ typedef struct m307_follower_t {
 /* A look at the store, when it is time for one. */
 void m307_follow_step(m307_follower_t *f);
 
+/* ---- m307_place.c: the files ---- */
+
+/* Where they stand: position, stamp. */
+void m307_place_begin(m307_follower_t *f, apr_pool_t *pool);
+
+/* Are they those that were last seen? */
+int m307_place_is_unchanged(const m307_follower_t *f, apr_pool_t *pool);
+
+/* Keep others from replacing files until pool is cleared; other threads too.
+ * APR_EAGAIN: somebody has done so already, or f is to stop. */
+apr_status_t m307_place_lock(m307_follower_t *f, apr_pool_t *pool,
+                             r307_error_t *err);
+
+/* They have been replaced: all processes are to map what is there now, and
+ * this one does. id: the base's. */
+void m307_place_tell(m307_follower_t *f, apr_uint64_t id,
+                     const m307_position_t *position, apr_pool_t *pool);
+
+/* ---- m307_badrows.c ---- */
+
+/* r307_rows_bad_t; ctx: m307_follower_t */
+void m307_badrows_note(void *ctx, apr_uint32_t id, const char *why);
+/* An id that cannot be one. */
+void m307_badrows_note_id(m307_follower_t *f, apr_uint64_t id,
+                          apr_pool_t *pool);
+/* At the end of a look: how many there are behind those that were logged. */
+void m307_badrows_say(m307_follower_t *f);
+
+static inline int m307_is_id(apr_uint64_t id)
+{
+    return id > 0 && id <= APR_UINT32_MAX;
+}
+
+/* ---- m307_changes.c ---- */
+
+typedef struct m307_change_t {
+    apr_uint32_t id;
+    const char *line;           /* NULL: there is no such rule */
+    const char *bad;            /* why not; NULL: it was deleted */
+} m307_change_t;
+
+typedef struct m307_changes_t {
+    m307_follower_t *f;
+    apr_pool_t *pool;
+    apr_array_header_t *list;   /* m307_change_t *, one for each id,
+                                 * ascending */
+    apr_hash_t *by_id;
+    apr_uint32_t read;
+    apr_uint64_t last;          /* seq of the last one read */
+    int cut;                    /* there are more than are taken at a time */
+} m307_changes_t;
+
+/* Those of the table's rule set behind a position, up to that seq. APR_ENOENT:
+ * the log was cut meanwhile. */
+apr_status_t m307_changes_gather(m307_follower_t *f, m307_store_t *store,
+                                 const m307_position_t *from,
+                                 apr_uint64_t upto, apr_pool_t *pool,
+                                 m307_changes_t *out, r307_error_t *err);
+
+/* As a patch of base; old: the one that it has, or NULL. */
+apr_status_t m307_changes_write(m307_follower_t *f, const r307_table_t *base,
+                                const r307_table_t *old,
+                                const m307_changes_t *changes,
+                                const m307_position_t *position,
+                                apr_pool_t *pool, r307_error_t *err);
+
 /* ---- m307_apply.c: what comes from the store, into files ---- */
-
-/* Where the files stand: position, stamp. */
-void m307_apply_begin(m307_follower_t *f, apr_pool_t *pool);
-
-/* Are the files those that were last seen? */
-int m307_apply_is_unchanged(const m307_follower_t *f, apr_pool_t *pool);
 
 /*
  * The changes behind the position, up to that state, as a new patch. Nothing

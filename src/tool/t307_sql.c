@@ -35,6 +35,9 @@ static void help(FILE *out)
                 commands[i]->summary);
     }
     fputs("\n"
+          "Options:\n"
+          "      --help                   this text\n"
+          "\n"
           "The store is a SQLite database (--sqlite FILE), or the PostgreSQL "
           "database\n"
           "whose connection parameters are in the environment variable "
@@ -82,7 +85,8 @@ static int run(t307_t *t, int argc, const char *const *argv)
     command = find(word);
     if (!command) {
         r307_error_t err = { t->pool, NULL };
-        return t307_usage_error(t, "there is no command '%s'; 'redirect307 "
+        return t307_usage_error(t, *word == '-' ? "there is no option '%s'"
+                                : "there is no command '%s'; 'redirect307 "
                                 "sql --help' names all",
                                 r307_error_show(&err, word, strlen(word)));
     }

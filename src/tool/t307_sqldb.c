@@ -43,7 +43,7 @@ const t307_sqldialect_t t307_pgsql_dialect = {
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "BEGIN ISOLATION LEVEL READ COMMITTED\n\n"
     "DELETE FROM redirect307_rule WHERE false",
-    "ANALYZE redirect307_rule",
+    "ANALYZE redirect307_rule, redirect307_change",
     "replace(to_char(", " AT TIME ZONE 'UTC', "
     "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '.000000Z', 'Z')",
     500, 1

@@ -86,13 +86,15 @@ static void add_touched(query_t *q)
     add(q, ")");
 }
 
-/* The images c of those that were there at SEQ. */
+/* The images c of those that were there at SEQ. From the ids to the images: a
+ * log is long. */
 static void add_wanted(query_t *q)
 {
-    add(q, " c.op = 'put' AND c.rule_id IN ");
+    add(q, " c.op = 'put' AND c.seq IN (SELECT ");
+    add_prior(q, "d.rule_id");
+    add(q, " FROM (SELECT DISTINCT rule_id FROM ");
     add_touched(q);
-    add(q, " AND c.seq = ");
-    add_prior(q, "c.rule_id");
+    add(q, " u) d)");
 }
 
 static int run_query(t307_sql_t *s, query_t *q, int *rows)
@@ -175,6 +177,13 @@ static int check_free(t307_sql_t *s, const char *seq)
 
 /* ---- doing it ---- */
 
+/* The image of the rule. */
+static void add_image(query_t *q)
+{
+    add(q, " FROM redirect307_change c WHERE c.seq = ");
+    add_prior(q, "redirect307_rule.id");
+}
+
 static int delete_new(t307_sql_t *s, const char *seq, int *rows)
 {
     query_t q;
@@ -184,19 +193,11 @@ static int delete_new(t307_sql_t *s, const char *seq, int *rows)
     if (strcmp(seq, "0") != 0) {
         add(&q, " AND id IN ");
         add_touched(&q);
-        add(&q, " AND id NOT IN (SELECT c.rule_id FROM redirect307_change c "
-            "WHERE");
-        add_wanted(&q);
-        add(&q, ")");
+        add(&q, " AND NOT EXISTS (SELECT 1");
+        add_image(&q);
+        add(&q, " AND c.op = 'put')");
     }
     return run_query(s, &q, rows);
-}
-
-/* The image of the rule. */
-static void add_image(query_t *q)
-{
-    add(q, " FROM redirect307_change c WHERE c.seq = ");
-    add_prior(q, "redirect307_rule.id");
 }
 
 #define SAME(column) " AND c." column " = redirect307_rule." column

@@ -11,7 +11,8 @@ package R307::SqlStore;
 use strict;
 use warnings;
 
-use R307::Env ();
+use File::Basename qw(dirname);
+
 use R307::Postgres ();
 use R307::Sqlite ();
 use R307::Tool ();
@@ -22,7 +23,9 @@ my $databases = 0;
 sub sqlite {
     my ($class) = @_;
     my $db = R307::Sqlite->new(create => 0, name => 'tool');
+    my $dir = dirname($db->path);
 
+    -d $dir or mkdir $dir or die "$dir: $!\n";
     return bless { kind => 'SQLite', db => $db }, $class;
 }
 
