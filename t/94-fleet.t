@@ -206,6 +206,38 @@ for my $srv ($fleet->servers) {
 }
 $fleet->quiet('much added', LATER);
 
+# So many changes, again and again, that servers merge them into a new base
+# while others go on to write.
+sub merges {
+    my $n = 0;
+    $n += grep { $_->{id} eq 'R307-0679' } $_->log->all for $fleet->servers;
+    return $n;
+}
+
+{
+    my $merges = merges();
+    my @writers = $fleet->writers(2, seconds => 3);
+    my $round = 0;
+    while (grep { $_->is_running } @writers) {
+        $pg->sql('UPDATE redirect307_rule SET target ='
+                 . " 'https://bulk.example/' || id || '/@{[ ++$round ]}'"
+                 . " WHERE path LIKE '/bulk/%' AND id % 20 = $round % 20");
+        sleep 0.3;
+    }
+    $fleet->replay(\@writers);
+    $fleet->quiet('merged while others write', LATER);
+    ok(wait_until(LATER, sub { merges() >= $merges + $fleet->servers }),
+       'all servers have merged changes');
+    my %now = map { split /\|/ } $pg->sql(
+        "SELECT path, target FROM redirect307_rule WHERE path LIKE '/bulk/%'"
+        . ' ORDER BY random() LIMIT 200');
+    for my $srv ($fleet->servers) {
+        is(join(' ', map { answer($srv, $_) } sort keys %now),
+           join(' ', map { "307 $now{$_}" } sort keys %now),
+           $srv->name . ': and has what was merged');
+    }
+}
+
 # The children of one server are killed while they apply it.
 $pg->sql("DELETE FROM redirect307_rule WHERE path LIKE '/bulk/%'");
 for my $wait (1.2, 0.4, 0.8) {
