@@ -19,7 +19,7 @@ use constant {
 };
 
 plan(skip_all => 'replicas see no difference between MPMs: with event only')
-    if $ENV{R307_MPM} ne 'event';
+    if R307::Env::mpm() ne 'event';
 if (!R307::Fleet::has_modules()) {
     plan(skip_all => 'this httpd has no mod_dbd or no mod_watchdog');
 }
