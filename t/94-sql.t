@@ -352,8 +352,12 @@ is(store_of($srv)->{bad_rows}, 0, 'rows that are deleted are not bad');
 arrives($killed, '/k/1', '307 https://t.example/1/1',
         'killed: another child reads all', TAKEOVER + SOON + 60);
 ok(caught_up($killed, $killed_db, TAKEOVER), 'killed: has all again');
-is(scalar(grep { /\.new\./ } glob state_file($killed, '*')), 0,
-   'what was left is removed');
+my @left;
+wait_until(SOON, sub {
+    @left = grep { /\.new\./ } glob state_file($killed, '*');
+    return !@left;
+});
+is("@left", '', 'what was left is removed');
 
 $killed_db->sql("UPDATE redirect307_rule SET target = 'https://t.example/2'
                  WHERE id <= 60000");

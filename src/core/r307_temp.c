@@ -80,7 +80,7 @@ static int remove_left(const char *path)
     return removed;
 }
 
-static void sweep(const char *to, apr_pool_t *pool)
+void r307_temp_sweep(const char *to, apr_pool_t *pool)
 {
     const char *slash = strrchr(to, '/');
     const char *dir = slash ? apr_pstrmemdup(pool, to,
@@ -127,7 +127,7 @@ apr_status_t r307_temp_create(apr_file_t **file, const char **name,
     apr_status_t rv = APR_EEXIST;
     int n;
 
-    sweep(to, pool);
+    r307_temp_sweep(to, pool);
     for (n = 0; n < NAMES_MAX && APR_STATUS_IS_EEXIST(rv); n++) {
         *name = apr_psprintf(pool, "%s" INFIX "%ld.%d", to, (long)getpid(),
                              n);

@@ -18,4 +18,8 @@
 apr_status_t r307_temp_create(apr_file_t **file, const char **name,
                               const char *to, apr_pool_t *pool);
 
+/* Remove what writers that were killed have left for `to`, which nobody will
+ * write again. Files that are being written stay. */
+void r307_temp_sweep(const char *to, apr_pool_t *pool);
+
 #endif

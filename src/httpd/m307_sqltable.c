@@ -8,6 +8,7 @@
 #include "httpd/m307_store.h"
 
 #include "core/r307_hash.h"
+#include "core/r307_temp.h"
 
 #include "apr_optional.h"
 #include "apr_strings.h"
@@ -148,10 +149,17 @@ void m307_sqltable_sweep(const m307_table_t *table, apr_uint64_t id,
         return;
     }
     while (apr_dir_read(&info, APR_FINFO_NAME, entries) == APR_SUCCESS) {
-        if (strncmp(info.name, base, stem) == 0
-            && strlen(info.name) == stem + HASH_DIGITS
-            && strcmp(info.name, base) != 0) {
+        apr_size_t len = strlen(info.name);
+        if (strncmp(info.name, base, stem) != 0 || len < stem + HASH_DIGITS
+            || strncmp(info.name, base, stem + HASH_DIGITS) == 0) {
+            continue;
+        }
+        if (len == stem + HASH_DIGITS) {
             unlink(apr_pstrcat(pool, dir, info.name, NULL));
+        }
+        else {                  /* its writer may have been killed */
+            r307_temp_sweep(apr_pstrcat(pool, dir, apr_pstrmemdup(pool,
+                                info.name, stem + HASH_DIGITS), NULL), pool);
         }
     }
     apr_dir_close(entries);
