@@ -14,6 +14,8 @@
 typedef struct r307_block_t {
     apr_pool_t *pool;
     apr_file_t *file;           /* NULL: memory */
+    char *stage;                /* what is to be written next */
+    apr_size_t staged;
     const char *to;             /* final name */
     const char *temp;           /* name while it is written */
     char *memory;
