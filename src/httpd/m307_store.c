@@ -400,17 +400,25 @@ static apr_status_t read_page(m307_store_t *store, statement_t which,
     return rv;
 }
 
-apr_status_t m307_store_rows(m307_store_t *store, m307_store_range_t *range,
-                             m307_store_fn fn, void *ctx, apr_pool_t *pool,
-                             r307_error_t *err)
+static apr_status_t read_in_pool(m307_store_t *store, statement_t which,
+                                 m307_store_range_t *range, m307_store_fn fn,
+                                 void *ctx, apr_pool_t *parent,
+                                 r307_error_t *err)
 {
     apr_pool_t *page;
     apr_status_t rv;
 
-    apr_pool_create(&page, pool);
-    rv = read_page(store, ROWS, range, fn, ctx, page, err);
+    apr_pool_create(&page, parent);
+    rv = read_page(store, which, range, fn, ctx, page, err);
     apr_pool_destroy(page);
     return rv;
+}
+
+apr_status_t m307_store_rows(m307_store_t *store, m307_store_range_t *range,
+                             m307_store_fn fn, void *ctx, apr_pool_t *pool,
+                             r307_error_t *err)
+{
+    return read_in_pool(store, ROWS, range, fn, ctx, pool, err);
 }
 
 apr_status_t m307_store_changes(m307_store_t *store,
@@ -418,11 +426,5 @@ apr_status_t m307_store_changes(m307_store_t *store,
                                 void *ctx, apr_pool_t *pool,
                                 r307_error_t *err)
 {
-    apr_pool_t *page;
-    apr_status_t rv;
-
-    apr_pool_create(&page, pool);
-    rv = read_page(store, CHANGES, range, fn, ctx, page, err);
-    apr_pool_destroy(page);
-    return rv;
+    return read_in_pool(store, CHANGES, range, fn, ctx, pool, err);
 }
