@@ -9,6 +9,7 @@
 #include "httpd/m307_counters.h"
 
 #include "apr_strings.h"
+#include "mod_core.h"
 
 void m307_answer_set_caching(const m307_request_t *req,
                              const r307_rule_t *rule, apr_table_t *headers)
@@ -102,6 +103,47 @@ static void note_rule(request_rec *r, const char *name)
     apr_table_addn(r->subprocess_env, "REDIRECT307_RULE", name);
 }
 
+#define PAGE_BEGIN DOCTYPE_HTML_2_0 \
+    "<html><head>\n<title>307 Temporary Redirect</title>\n</head><body>\n" \
+    "<h1>Temporary Redirect</h1>\n<p>The document has moved <a href=\""
+#define PAGE_LINKED "\">here</a>.</p>\n"
+#define PAGE_END "</body></html>\n"
+
+/*
+ * The page that httpd would send as well. It writes it in pieces, and looks
+ * at each byte of Location whether it has to be escaped, which costs more
+ * than all of a decision; a URL has little that could have to be.
+ * ErrorDocument goes before it.
+ */
+static void write_page(request_rec *r, const char *location)
+{
+    const char *sign, *url = location;
+    apr_size_t url_len = strcspn(location, "&<>\""), sign_len;
+    char *page, *to;
+
+    if (r->header_only
+        || ap_response_code_string(
+               r, ap_index_of_response(HTTP_TEMPORARY_REDIRECT))) {
+        return;
+    }
+    if (location[url_len]) {
+        url = ap_escape_html(r->pool, location);
+        url_len = strlen(url);
+    }
+    sign = ap_psignature("<hr>\n", r);
+    sign_len = strlen(sign);
+    page = apr_palloc(r->pool, sizeof PAGE_BEGIN + url_len
+                      + sizeof PAGE_LINKED + sign_len + sizeof PAGE_END);
+    to = (char *)memcpy(page, PAGE_BEGIN, sizeof PAGE_BEGIN - 1)
+        + sizeof PAGE_BEGIN - 1;
+    to = (char *)memcpy(to, url, url_len) + url_len;
+    to = (char *)memcpy(to, PAGE_LINKED, sizeof PAGE_LINKED - 1)
+        + sizeof PAGE_LINKED - 1;
+    to = (char *)memcpy(to, sign, sign_len) + sign_len;
+    memcpy(to, PAGE_END, sizeof PAGE_END);
+    ap_custom_response(r, HTTP_TEMPORARY_REDIRECT, page);
+}
+
 static int redirect(m307_request_t *req, const r307_decision_t *d)
 {
     request_rec *r = req->r;
@@ -125,6 +167,7 @@ static int redirect(m307_request_t *req, const r307_decision_t *d)
         m307_answer_set_caching(req, d->rule, r->err_headers_out);
     }
     m307_answer_spare_body(r, req->server->drain);
+    write_page(r, d->location);
     return HTTP_TEMPORARY_REDIRECT;
 }
 
