@@ -189,8 +189,8 @@ static void name_loose(r307_loose_t *loose, const char *label)
     __atomic_store_n(&loose->named, 1, __ATOMIC_RELEASE);
 }
 
-r307_cell_t *r307_activity_loose_known(r307_activity_t *activity,
-                                       apr_uint64_t id)
+r307_loose_t *r307_activity_loose_known(r307_activity_t *activity,
+                                        apr_uint64_t id)
 {
     apr_uint32_t i = (apr_uint32_t)(id >> (64 - R307_LOOSE_BITS)), probe;
 
@@ -200,7 +200,7 @@ r307_cell_t *r307_activity_loose_known(r307_activity_t *activity,
         apr_uint64_t has = __atomic_load_n(&loose->id, __ATOMIC_ACQUIRE);
 
         if (has == id) {
-            return &loose->cell;
+            return loose;
         }
         if (has == 0) {
             break;
@@ -209,8 +209,8 @@ r307_cell_t *r307_activity_loose_known(r307_activity_t *activity,
     return NULL;
 }
 
-r307_cell_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
-                                 const char *label)
+r307_loose_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
+                                  const char *label)
 {
     apr_uint32_t i = (apr_uint32_t)(id >> (64 - R307_LOOSE_BITS)), probe;
 
@@ -224,10 +224,10 @@ r307_cell_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
                                            __ATOMIC_ACQ_REL,
                                            __ATOMIC_ACQUIRE)) {
             name_loose(loose, label);
-            return &loose->cell;
+            return loose;
         }
         if (has == id) {
-            return &loose->cell;
+            return loose;
         }
     }
     return NULL;

@@ -60,7 +60,8 @@ typedef struct r307_recent_t {
 
 typedef struct r307_loose_t {
     apr_uint64_t id;            /* 0: free */
-    r307_cell_t cell;
+    r307_tally_t tally;
+    r307_rest_t rest;
     apr_uint32_t named;         /* label can be read */
     char label[188];
 } r307_loose_t;
@@ -166,13 +167,13 @@ int r307_activity_recent(const r307_activity_t *activity,
 void r307_activity_trouble(r307_activity_t *activity, int table,
                            const char *text, apr_time_t now);
 
-/* The cell of a rule without a slot, found by its id; label is kept when it
- * is new. NULL: there is no room for more such rules. */
-r307_cell_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
-                                 const char *label);
+/* Where a rule without a slot is counted, found by its id; label is kept when
+ * it is new. NULL: there is no room for more such rules. */
+r307_loose_t *r307_activity_loose(r307_activity_t *activity, apr_uint64_t id,
+                                  const char *label);
 
 /* The same if it is there already, else NULL. */
-r307_cell_t *r307_activity_loose_known(r307_activity_t *activity,
-                                       apr_uint64_t id);
+r307_loose_t *r307_activity_loose_known(r307_activity_t *activity,
+                                        apr_uint64_t id);
 
 #endif

@@ -39,10 +39,9 @@ typedef struct carry_t {
 
 static int has_counts(const r307_counter_t *counter, apr_uint32_t slot)
 {
-    const r307_cell_t *cell = r307_counter_peek(counter, slot);
+    r307_count_t count = r307_counter_read(counter, slot);
 
-    return cell && (__atomic_load_n(&cell->hits, __ATOMIC_RELAXED)
-                    || __atomic_load_n(&cell->dry, __ATOMIC_RELAXED));
+    return count.hits || count.dry;
 }
 
 /* Calls for each slot with counts that has an id. */
@@ -117,44 +116,15 @@ static void number_slots(carry_t *c)
     }
 }
 
-static void add_times(const r307_cell_t *from, r307_cell_t *to)
+/* 0: the disk is full. */
+static int move_counts(carry_t *c, apr_uint32_t slot, apr_uint32_t target)
 {
-    apr_uint32_t first = __atomic_load_n(&from->first, __ATOMIC_RELAXED);
-    apr_uint32_t last = __atomic_load_n(&from->last, __ATOMIC_RELAXED);
-    apr_uint32_t had = __atomic_load_n(&to->first, __ATOMIC_RELAXED);
-
-    while (first && (!had || first < had)
-           && !__atomic_compare_exchange_n(&to->first, &had, first, 0,
-                                           __ATOMIC_RELAXED,
-                                           __ATOMIC_RELAXED)) {
-        continue;
-    }
-    had = __atomic_load_n(&to->last, __ATOMIC_RELAXED);
-    while (last > had
-           && !__atomic_compare_exchange_n(&to->last, &had, last, 0,
-                                           __ATOMIC_RELAXED,
-                                           __ATOMIC_RELAXED)) {
-        continue;
-    }
-}
-
-/* Taken away before it is added: in between it is nowhere, but never
- * twice. */
-static int move_cell(carry_t *c, apr_uint32_t slot, apr_uint32_t target)
-{
-    r307_cell_t *from = r307_counter_cell(c->from, slot);
-    r307_cell_t *to = r307_counter_cell(c->to, target);
-
-    if (!from || !to) {
+    if (!r307_counter_is_ready(c->to, target)
+        && !r307_counter_prepare(c->to, target)) {
         return 0;
     }
-    add_times(from, to);
-    __atomic_fetch_add(&to->hits,
-                       __atomic_exchange_n(&from->hits, 0, __ATOMIC_RELAXED),
-                       __ATOMIC_RELAXED);
-    __atomic_fetch_add(&to->dry,
-                       __atomic_exchange_n(&from->dry, 0, __ATOMIC_RELAXED),
-                       __ATOMIC_RELAXED);
+    r307_tally_move(&c->from->tallies[slot], &c->from->rests[slot],
+                    &c->to->tallies[target], &c->to->rests[target]);
     return 1;
 }
 
@@ -172,7 +142,7 @@ static apr_uint32_t move_slots(carry_t *c)
         if (known && known->id && known->head) {
             moving_t *m = &c->moving[known->head - 1];
             if (m->nth == known->seen++) {
-                moved += (apr_uint32_t)move_cell(c, m->slot, slot);
+                moved += (apr_uint32_t)move_counts(c, m->slot, slot);
                 known->head = m->next;
             }
         }

@@ -38,15 +38,21 @@ static apr_uint64_t extra_at(apr_uint32_t slots)
     return ids_at(slots) + padded(slots * (apr_uint64_t)sizeof(apr_uint64_t));
 }
 
-apr_uint64_t r307_counter_cells_at(apr_uint32_t slots, apr_size_t extra)
+static apr_uint64_t tallies_at(apr_uint32_t slots, apr_size_t extra)
 {
     return extra_at(slots) + padded(extra);
 }
 
+static apr_uint64_t rests_at(apr_uint32_t slots, apr_size_t extra)
+{
+    return tallies_at(slots, extra)
+        + padded(slots * (apr_uint64_t)sizeof(r307_tally_t));
+}
+
 apr_uint64_t r307_counter_len(apr_uint32_t slots, apr_size_t extra)
 {
-    return r307_counter_cells_at(slots, extra)
-        + padded(slots * (apr_uint64_t)sizeof(r307_cell_t));
+    return rests_at(slots, extra)
+        + padded(slots * (apr_uint64_t)sizeof(r307_rest_t));
 }
 
 static apr_uint64_t sum_of(const r307_counter_header_t *header)
@@ -109,15 +115,18 @@ r307_counter_t *r307_counter_over(void *memory, apr_pool_t *pool)
 {
     r307_counter_t *counter = apr_pcalloc(pool, sizeof *counter);
     char *base = memory;
+    apr_size_t extra;
 
     counter->header = memory;
+    extra = (apr_size_t)counter->header->extra_len;
     counter->slots = counter->header->slots;
     counter->ready = (unsigned char *)base + padded(sizeof *counter->header);
     counter->ids = (apr_uint64_t *)(base + ids_at(counter->slots));
     counter->extra = base + extra_at(counter->slots);
-    counter->cells_at =
-        r307_counter_cells_at(counter->slots, counter->header->extra_len);
-    counter->cells = (r307_cell_t *)(base + counter->cells_at);
+    counter->tallies_at = tallies_at(counter->slots, extra);
+    counter->tallies = (r307_tally_t *)(base + counter->tallies_at);
+    counter->rests_at = rests_at(counter->slots, extra);
+    counter->rests = (r307_rest_t *)(base + counter->rests_at);
     counter->fd = -1;
     return counter;
 }
@@ -164,10 +173,10 @@ static apr_status_t map_file(int fd, apr_size_t len, apr_pool_t *pool,
     return rv;
 }
 
-/* All but the cells is allocated; the cells are a hole. */
+/* All is allocated that lies before the tallies. */
 static int lay_out(int fd, apr_uint32_t slots)
 {
-    int code = posix_fallocate(fd, 0, (off_t)r307_counter_cells_at(slots, 0));
+    int code = posix_fallocate(fd, 0, (off_t)tallies_at(slots, 0));
 
     if (code == 0 && ftruncate(fd, (off_t)r307_counter_len(slots, 0)) != 0) {
         code = errno;
@@ -310,6 +319,13 @@ int r307_counter_is_used(const char *path)
     return used;
 }
 
+static int allocate(int fd, apr_uint64_t at, apr_uint64_t first,
+                    apr_uint64_t n, apr_size_t size)
+{
+    return posix_fallocate(fd, (off_t)(at + first * size), (off_t)(n * size))
+           == 0;
+}
+
 int r307_counter_prepare(r307_counter_t *counter, apr_uint32_t slot)
 {
     apr_uint32_t chunk = slot >> R307_COUNTER_CHUNK_BITS;
@@ -318,33 +334,37 @@ int r307_counter_prepare(r307_counter_t *counter, apr_uint32_t slot)
                                                     : CHUNK;
 
     if (counter->fd >= 0
-        && posix_fallocate(counter->fd,
-                           (off_t)(counter->cells_at
-                                   + first * sizeof(r307_cell_t)),
-                           (off_t)(n * sizeof(r307_cell_t))) != 0) {
+        && (!allocate(counter->fd, counter->tallies_at, first, n,
+                      sizeof *counter->tallies)
+            || !allocate(counter->fd, counter->rests_at, first, n,
+                         sizeof *counter->rests))) {
         return 0;
     }
     __atomic_store_n(&counter->ready[chunk], 1, __ATOMIC_RELEASE);
     return 1;
 }
 
-/* ---- cells ---- */
+/* ---- slots ---- */
 
-void r307_counter_note_first(r307_cell_t *cell, apr_uint32_t seconds)
+r307_count_t r307_counter_read(const r307_counter_t *counter,
+                               apr_uint32_t slot)
 {
-    apr_uint32_t never = 0;
+    static const r307_count_t none;
 
-    __atomic_compare_exchange_n(&cell->first, &never, seconds, 0,
-                                __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return r307_counter_is_ready(counter, slot)
+        ? r307_tally_read(&counter->tallies[slot], &counter->rests[slot])
+        : none;
 }
 
-r307_cell_t r307_counter_read(const r307_cell_t *cell)
+void r307_counter_clear(r307_counter_t *counter, apr_uint32_t slot)
 {
-    r307_cell_t copy;
+    memset(&counter->tallies[slot], 0, sizeof counter->tallies[slot]);
+    memset(&counter->rests[slot], 0, sizeof counter->rests[slot]);
+}
 
-    copy.hits = __atomic_load_n(&cell->hits, __ATOMIC_RELAXED);
-    copy.dry = __atomic_load_n(&cell->dry, __ATOMIC_RELAXED);
-    copy.first = __atomic_load_n(&cell->first, __ATOMIC_RELAXED);
-    copy.last = __atomic_load_n(&cell->last, __ATOMIC_RELAXED);
-    return copy;
+void r307_counter_copy(r307_counter_t *to, const r307_counter_t *from)
+{
+    memcpy(to->ids, from->ids, from->slots * sizeof *from->ids);
+    memcpy(to->tallies, from->tallies, from->slots * sizeof *from->tallies);
+    memcpy(to->rests, from->rests, from->slots * sizeof *from->rests);
 }

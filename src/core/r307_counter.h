@@ -6,27 +6,30 @@
  *
  *     offset  what
  *     0       r307_counter_header_t, padded to 4096
- *     then    ready: a byte for each chunk of cells, padded to 4096
+ *     then    ready: a byte for each chunk of slots, padded to 4096
  *     then    ids: an apr_uint64_t for each slot, padded to 4096
  *     then    extra: for whoever made the block, padded to 4096
- *     then    cells: an r307_cell_t for each slot
+ *     then    tallies: an r307_tally_t for each slot, padded to 4096
+ *     then    rests: an r307_rest_t for each slot
  *
  * A slot is a number; who counts for what in which slot is told by its id
  * (r307_identity.h), so that counts find their rule again when the rules
- * have changed. The cells of a file are a hole until they are used. A write
- * into a hole of a full disk would kill the process, so each chunk of 24
- * pages is allocated before its first use: that is what `ready` is for.
+ * have changed. Tallies and rests of a file are holes until they are used. A
+ * write into a hole of a full disk would kill the process, so those of a
+ * chunk of slots are allocated before its first use: that is what `ready` is
+ * for.
  */
 #ifndef R307_COUNTER_H
 #define R307_COUNTER_H
 
 #include "core/r307_error.h"
+#include "core/r307_tally.h"
 
 #include <apr_time.h>
 
-#define R307_COUNTER_VERSION 1
+#define R307_COUNTER_VERSION 2
 
-/* 4096 cells are 24 pages of 4096 bytes. */
+/* 4096 slots have 8 pages of tallies and 16 of rests. */
 #define R307_COUNTER_CHUNK_BITS 12
 
 /* More slots than a table can have lines. */
@@ -34,14 +37,6 @@
 
 /* A rule that can have no slot: its table has no counters. */
 #define R307_SLOT_NONE (~(apr_uint32_t)0)
-
-typedef struct r307_cell_t {
-    apr_uint64_t hits;
-    apr_uint64_t dry;           /* what would have been one, but for a dry
-                                 * run */
-    apr_uint32_t first;         /* seconds since 1970; 0: never */
-    apr_uint32_t last;
-} r307_cell_t;
 
 typedef struct r307_counter_header_t {
     char magic[8];              /* "R307CNT\n" */
@@ -59,18 +54,19 @@ typedef struct r307_counter_header_t {
 typedef struct r307_counter_t {
     apr_uint32_t slots;
     unsigned char *ready;
-    r307_cell_t *cells;
+    r307_tally_t *tallies;
+    r307_rest_t *rests;
     apr_uint64_t *ids;          /* 0: a slot that nobody has */
     void *extra;
     r307_counter_header_t *header;
     int fd;                     /* of the file; -1 when nothing has to be
                                  * allocated any more */
-    apr_uint64_t cells_at;      /* offset in the file */
+    apr_uint64_t tallies_at;    /* offsets in the file */
+    apr_uint64_t rests_at;
 } r307_counter_t;
 
-/* Bytes that a block needs; all but the cells; rounded up to pages. */
+/* Bytes that a block needs, in whole pages. */
 apr_uint64_t r307_counter_len(apr_uint32_t slots, apr_size_t extra);
-apr_uint64_t r307_counter_cells_at(apr_uint32_t slots, apr_size_t extra);
 
 /* Make zeroed memory of r307_counter_len() bytes an empty block. ready: all
  * of it is there. */
@@ -120,67 +116,54 @@ apr_status_t r307_counter_take(const char *path, apr_pool_t *pool,
 /* Allocate the slot's chunk. 0: the disk is full. Any thread. */
 int r307_counter_prepare(r307_counter_t *counter, apr_uint32_t slot);
 
-/* The slot's cell, to count in; NULL: it cannot be had. */
-static inline r307_cell_t *r307_counter_cell(r307_counter_t *counter,
-                                             apr_uint32_t slot)
-{
-    if (slot >= counter->slots
-        || (!counter->ready[slot >> R307_COUNTER_CHUNK_BITS]
-            && !r307_counter_prepare(counter, slot))) {
-        return NULL;
-    }
-    return &counter->cells[slot];
-}
-
-/* The slot's cell as it is, to read; NULL: nothing was counted in it. */
-static inline const r307_cell_t *r307_counter_peek(
-    const r307_counter_t *counter, apr_uint32_t slot)
-{
-    return slot < counter->slots
-           && counter->ready[slot >> R307_COUNTER_CHUNK_BITS]
-        ? &counter->cells[slot] : NULL;
-}
-
-void r307_counter_note_first(r307_cell_t *cell, apr_uint32_t seconds);
-
-static inline void r307_counter_note_last(r307_cell_t *cell,
-                                          apr_uint32_t seconds)
-{
-    if (seconds > __atomic_load_n(&cell->last, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&cell->last, seconds, __ATOMIC_RELAXED);
-    }
-}
-
-/* A hit of a cell that has been hit before. */
-static inline void r307_counter_again(r307_cell_t *cell,
-                                      apr_uint32_t seconds)
-{
-    __atomic_fetch_add(&cell->hits, 1, __ATOMIC_RELAXED);
-    r307_counter_note_last(cell, seconds);
-}
-
-/* One hit, or with dry one that would have been. */
-static inline void r307_counter_hit(r307_cell_t *cell, int dry,
-                                    apr_uint32_t seconds)
-{
-    __atomic_fetch_add(dry ? &cell->dry : &cell->hits, 1, __ATOMIC_RELAXED);
-    r307_counter_note_last(cell, seconds);
-    if (!__atomic_load_n(&cell->first, __ATOMIC_RELAXED)) {
-        r307_counter_note_first(cell, seconds);
-    }
-}
-
-/* Has it been hit before, so that only numbers have to grow? */
-static inline int r307_counter_is_begun(const r307_counter_t *counter,
+/* Was anything counted in the slot's chunk? */
+static inline int r307_counter_is_ready(const r307_counter_t *counter,
                                         apr_uint32_t slot)
 {
     return slot < counter->slots
-           && counter->ready[slot >> R307_COUNTER_CHUNK_BITS]
-           && __atomic_load_n(&counter->cells[slot].first, __ATOMIC_RELAXED);
+           && counter->ready[slot >> R307_COUNTER_CHUNK_BITS];
 }
 
-/* A copy of a cell that others count in. */
-r307_cell_t r307_counter_read(const r307_cell_t *cell);
+/* Were hits counted in the slot, so that only numbers have to grow? */
+static inline int r307_counter_is_begun(const r307_counter_t *counter,
+                                        apr_uint32_t slot)
+{
+    return r307_counter_is_ready(counter, slot)
+           && __atomic_load_n(&counter->tallies[slot].hits, __ATOMIC_RELAXED);
+}
+
+/* A hit in a slot for which r307_counter_is_begun(). */
+static inline void r307_counter_again(r307_counter_t *counter,
+                                      apr_uint32_t slot, apr_uint32_t seconds)
+{
+    r307_tally_again(&counter->tallies[slot], &counter->rests[slot], seconds);
+}
+
+/* One hit, or with dry one that would have been. 0: the slot cannot be
+ * had. */
+static inline int r307_counter_hit(r307_counter_t *counter, apr_uint32_t slot,
+                                   int dry, apr_uint32_t seconds)
+{
+    if (slot >= counter->slots
+        || (!r307_counter_is_ready(counter, slot)
+            && !r307_counter_prepare(counter, slot))) {
+        return 0;
+    }
+    r307_tally_hit(&counter->tallies[slot], &counter->rests[slot], dry,
+                   seconds);
+    return 1;
+}
+
+/* What was counted in the slot; zeros where there is none. */
+r307_count_t r307_counter_read(const r307_counter_t *counter,
+                               apr_uint32_t slot);
+
+/* Let the slot, which nobody counts in, begin anew; with prepared chunks. */
+void r307_counter_clear(r307_counter_t *counter, apr_uint32_t slot);
+
+/* Make ids and counts of a block those of one with no more slots; extra
+ * stays; with prepared chunks. */
+void r307_counter_copy(r307_counter_t *to, const r307_counter_t *from);
 
 /*
  * Move all counts to the slots that have the same ids: the first of several

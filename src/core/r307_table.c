@@ -324,7 +324,7 @@ static r307_rule_t *make_plain(const r307_table_t *table,
     rule->counter = table->counter;
     rule->slot = table->slots_or | rec->order;
     if (table->counter) {       /* far away in a large table, and soon wanted */
-        __builtin_prefetch(&table->counter->cells[rec->order], 1);
+        __builtin_prefetch(&table->counter->tallies[rec->order], 1);
     }
     if (rec->name_len) {
         rule->name = apr_pstrmemdup(pool, r307_record_name(rec),

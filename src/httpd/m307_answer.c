@@ -255,8 +255,9 @@ int m307_answer(m307_request_t *req, const r307_decision_t *decision)
         return OK;
     }
     if (decision->outcome == R307_REDIRECT) {
+        status = redirect(req, decision);
         m307_count_redirect(req, decision);
-        return redirect(req, decision);
+        return status;
     }
     if (decision->outcome != R307_NONE) {
         m307_count_decision(req, decision, totals[decision->outcome], 0);

@@ -11,27 +11,23 @@
 #include "apr_strings.h"
 
 /* A rule of .htaccess or of a rule file. It is known by its file and by what
- * it says, so that lines may move. */
-static r307_cell_t __attribute__((noinline)) *loose_cell(
-    r307_activity_t *activity, const r307_rule_t *rule, apr_pool_t *pool)
+ * it says, so that lines may move. 0: there is no room for it. */
+static int __attribute__((noinline)) count_loose(
+    r307_activity_t *activity, const r307_rule_t *rule, int dry,
+    apr_uint32_t seconds, apr_pool_t *pool)
 {
     apr_uint64_t id = r307_identity_part(r307_identity_rule(rule),
                                          rule->file, strlen(rule->file));
+    r307_loose_t *loose = r307_activity_loose_known(activity, id);
 
-    r307_cell_t *cell = r307_activity_loose_known(activity, id);
-
-    return cell ? cell
-        : r307_activity_loose(activity, id, r307_rule_label(pool, rule));
-}
-
-static void count_in(r307_counter_t *counter, apr_uint32_t slot, int dry,
-                     apr_uint32_t seconds)
-{
-    r307_cell_t *cell = r307_counter_cell(counter, slot);
-
-    if (cell) {
-        r307_counter_hit(cell, dry, seconds);
+    if (!loose) {
+        loose = r307_activity_loose(activity, id,
+                                    r307_rule_label(pool, rule));
     }
+    if (loose) {
+        r307_tally_hit(&loose->tally, &loose->rest, dry, seconds);
+    }
+    return loose != NULL;
 }
 
 /* Which of the rule's targets it was. */
@@ -41,8 +37,9 @@ static void __attribute__((noinline)) count_choice(
     const r307_rule_t *rule = decision->rule;
 
     if (decision->target) {
-        count_in(rule->counter, rule->choice_slots[decision->target->choice],
-                 dry, seconds);
+        r307_counter_hit(rule->counter,
+                         rule->choice_slots[decision->target->choice], dry,
+                         seconds);
     }
 }
 
@@ -59,7 +56,7 @@ static void __attribute__((noinline)) count_cause(
         __atomic_fetch_add(&activity->causes[n], 1, __ATOMIC_RELAXED);
     }
     if (rule->counter && rule->cause_slots) {
-        count_in(rule->counter, rule->cause_slots[n], dry, seconds);
+        r307_counter_hit(rule->counter, rule->cause_slots[n], dry, seconds);
     }
 }
 
@@ -68,18 +65,15 @@ static inline void count_rule(r307_activity_t *activity,
                               apr_uint32_t seconds, apr_pool_t *pool)
 {
     const r307_rule_t *rule = decision->rule;
-    r307_cell_t *cell = NULL;
+    int counted = 0;
 
     if (rule->counter) {
-        cell = r307_counter_cell(rule->counter, rule->slot);
+        counted = r307_counter_hit(rule->counter, rule->slot, dry, seconds);
     }
     else if (rule->slot != R307_SLOT_NONE) {
-        cell = loose_cell(activity, rule, pool);
+        counted = count_loose(activity, rule, dry, seconds, pool);
     }
-    if (cell) {
-        r307_counter_hit(cell, dry, seconds);
-    }
-    else {
+    if (!counted) {
         r307_activity_count(activity, R307_TOTAL_UNCOUNTED, seconds);
     }
     if (rule->choice_slots) {
@@ -147,7 +141,7 @@ static void __attribute__((noinline)) choice_again(
         ? rule->choice_slots[decision->target->choice] : R307_SLOT_NONE;
 
     if (r307_counter_is_begun(rule->counter, slot)) {
-        r307_counter_again(&rule->counter->cells[slot], seconds);
+        r307_counter_again(rule->counter, slot, seconds);
     }
     else {
         count_choice(decision, 0, seconds);
@@ -171,7 +165,7 @@ void m307_count_redirect(const m307_request_t *req,
     if (rule->counter
         && r307_counter_is_begun(rule->counter, rule->slot)
         && r307_activity_is_shut(activity, seconds)) {
-        r307_counter_again(&rule->counter->cells[rule->slot], seconds);
+        r307_counter_again(rule->counter, rule->slot, seconds);
         r307_activity_count(activity, R307_TOTAL_REDIRECT, seconds);
         if (rule->choice_slots) {
             choice_again(decision, seconds);

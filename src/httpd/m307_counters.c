@@ -7,7 +7,7 @@
  * The region is a block of counters (r307_counter.h) whose extra part is the
  * activity (r307_activity.h). Slots are given by identity: a rule that was
  * there before a restart gets its slot again, so children of before and of
- * after count in the same cell, and nothing has to be moved.
+ * after count in the same slot, and nothing has to be moved.
  */
 #include "httpd/m307_counters.h"
 
@@ -220,7 +220,7 @@ static int give_new(r307_counter_t *region, const apr_array_header_t *wants,
         if (slot == region->slots) {
             return 0;
         }
-        memset(&region->cells[slot], 0, sizeof region->cells[slot]);
+        r307_counter_clear(region, slot);
         region->ids[slot] = w->id;
         taken[slot] = 1;
         *w->slot = slot;

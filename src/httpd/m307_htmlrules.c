@@ -28,7 +28,7 @@ static void put_targets(request_rec *r, const m307_row_t *row)
     }
     ap_rputs("<ul class=\"plain\">", r);
     for (i = 0; choices && i < choices->n; i++) {
-        r307_cell_t count =
+        r307_count_t count =
             m307_statusrows_count(row->rule, row->rule->choice_slots
                                   ? row->rule->choice_slots[i]
                                   : R307_SLOT_NONE);
@@ -47,7 +47,7 @@ static void put_causes(request_rec *r, const m307_row_t *row)
     int i;
 
     for (i = 0; row->rule->cause_slots && i < R307_CAUSES; i++) {
-        r307_cell_t count =
+        r307_count_t count =
             m307_statusrows_count(row->rule, row->rule->cause_slots[i]);
         if (count.hits) {
             ap_rprintf(r, "<span class=\"tag\">%d: %s</span>",
@@ -169,7 +169,7 @@ typedef struct loose_t {
 } loose_t;
 
 static void put_loose_row(void *ctx, const char *label,
-                          const r307_cell_t *count)
+                          const r307_count_t *count)
 {
     static const char *const heads[] = {
         "Rule", "#Hits", "#Dry runs", "#Last hit", NULL

@@ -13,7 +13,7 @@
 static void put_version(request_rec *r, m307_table_t *table)
 {
     m307_version_t *version = m307_table_acquire(table, r->server);
-    r307_cell_t sum = { 0, 0, 0, 0 };
+    r307_count_t sum = { 0, 0, 0, 0 };
     apr_uint64_t rules = 0, bytes = 0;
 
     if (version) {

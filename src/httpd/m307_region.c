@@ -296,8 +296,7 @@ r307_counter_t *m307_region_grow(r307_counter_t *old, const char *file,
         return NULL;
     }
     region = r307_counter_over(memory, pconf);
-    memcpy(region->ids, old->ids, old->slots * sizeof *old->ids);
-    memcpy(region->cells, old->cells, old->slots * sizeof *old->cells);
+    r307_counter_copy(region, old);
     memcpy(region->extra, old->extra, sizeof(r307_activity_t));
     if (file && rename(temp, file) != 0) {
         cannot(file, "replaced", errno, s);

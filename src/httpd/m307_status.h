@@ -46,7 +46,7 @@ typedef struct m307_row_t {
     const char *target;         /* of a geo rule NULL */
     const char *conditions;     /* as options; "" for none */
     const char *state;          /* "active", "not yet", "expired" */
-    r307_cell_t count;
+    r307_count_t count;
 } m307_row_t;
 
 typedef void (*m307_row_fn)(void *ctx, const m307_row_t *row);
@@ -60,12 +60,12 @@ apr_uint32_t m307_statusrows_each(const m307_view_t *view, m307_row_fn call,
 /* Rules of .htaccess and rule files that were counted. */
 void m307_statusrows_loose(const m307_view_t *view,
                            void (*call)(void *ctx, const char *label,
-                                        const r307_cell_t *count),
+                                        const r307_count_t *count),
                            void *ctx);
 /* What was counted in a slot. */
-r307_cell_t m307_statusrows_count(const r307_rule_t *rule, apr_uint32_t slot);
+r307_count_t m307_statusrows_count(const r307_rule_t *rule, apr_uint32_t slot);
 /* Sum over the rules of a table. */
-r307_cell_t m307_statusrows_sum(const r307_table_t *table);
+r307_count_t m307_statusrows_sum(const r307_table_t *table);
 /* The table of the view; NULL: there is none of that name. */
 m307_table_t *m307_statusrows_table(const m307_view_t *view);
 

@@ -47,7 +47,7 @@ static json_t *number(apr_uint64_t n)
     return json_integer((json_int_t)n);
 }
 
-static void set_count(json_t *json, request_rec *r, const r307_cell_t *count)
+static void set_count(json_t *json, request_rec *r, const r307_count_t *count)
 {
     json_object_set_new(json, "hits", number(count->hits));
     json_object_set_new(json, "dry_runs", number(count->dry));
@@ -64,7 +64,7 @@ static json_t *choices_of(request_rec *r, const r307_rule_t *rule)
 
     for (i = 0; i < rule->choices->n; i++) {
         const r307_choice_t *choice = &rule->choices->at[i];
-        r307_cell_t count = m307_statusrows_count(rule, rule->choice_slots
+        r307_count_t count = m307_statusrows_count(rule, rule->choice_slots
                                                   ? rule->choice_slots[i]
                                                   : R307_SLOT_NONE);
         json_t *json = json_object();
@@ -84,7 +84,7 @@ static json_t *causes_of(request_rec *r, const r307_rule_t *rule)
     int i;
 
     for (i = 0; i < R307_CAUSES; i++) {
-        r307_cell_t count = m307_statusrows_count(rule,
+        r307_count_t count = m307_statusrows_count(rule,
                                                   rule->cause_slots[i]);
         if (count.hits || count.dry) {
             json_t *json = json_object();
@@ -141,7 +141,7 @@ static void put_rules(writer_t *w)
                (unsigned)w->view->limit);
 }
 
-static void put_loose(void *ctx, const char *label, const r307_cell_t *count)
+static void put_loose(void *ctx, const char *label, const r307_count_t *count)
 {
     writer_t *w = ctx;
     json_t *json = json_object();
@@ -216,7 +216,7 @@ static json_t *json_of_table(request_rec *r, m307_table_t *table)
     json_object_set_new(json, "generation",
                         number(m307_refresh_generation(table)));
     if (version) {
-        r307_cell_t sum = m307_statusrows_sum(version->data);
+        r307_count_t sum = m307_statusrows_sum(version->data);
         const r307_table_header_t *h = r307_table_header(version->data);
 
         json_object_set_new(json, "rules",

@@ -87,7 +87,7 @@ static void put_choices(request_rec *r, const apr_array_header_t *rows)
 
         for (k = 0; choices && row->rule->choice_slots && k < choices->n;
              k++) {
-            r307_cell_t count =
+            r307_count_t count =
                 m307_statusrows_count(row->rule, row->rule->choice_slots[k]);
             ap_rprintf(r, "redirect307_choice_hits_total{%s,choice=\"%d\","
                        "selectors=\"%s\"} %" APR_UINT64_T_FMT "\n",
@@ -154,7 +154,7 @@ static void gather_table(m307_table_t *table, request_rec *r,
     memset(facts, 0, sizeof *facts);
     facts->name = table->name;
     if (version) {
-        r307_cell_t sum = m307_statusrows_sum(version->data);
+        r307_count_t sum = m307_statusrows_sum(version->data);
         facts->values[0] = r307_table_count(version->data);
         facts->values[1] = sum.hits;
         facts->values[2] = sum.dry;

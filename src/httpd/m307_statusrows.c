@@ -121,13 +121,11 @@ static const char *state_of(const r307_rule_t *rule, apr_time_t now)
         ? "expired" : "active";
 }
 
-r307_cell_t m307_statusrows_count(const r307_rule_t *rule, apr_uint32_t slot)
+r307_count_t m307_statusrows_count(const r307_rule_t *rule, apr_uint32_t slot)
 {
-    static const r307_cell_t none;
-    const r307_cell_t *cell = rule->counter
-        ? r307_counter_peek(rule->counter, slot) : NULL;
+    static const r307_count_t none;
 
-    return cell ? r307_counter_read(cell) : none;
+    return rule->counter ? r307_counter_read(rule->counter, slot) : none;
 }
 
 static void fill(m307_row_t *row, const r307_rule_t *rule, apr_pool_t *pool,
@@ -351,7 +349,7 @@ static void push(heap_t *heap, apr_uint64_t hits, apr_uint32_t slot)
 /* Slots of rules that were counted; into heap, unless that is NULL, and into
  * sum. */
 static apr_uint32_t each_used(const r307_table_t *table, heap_t *heap,
-                              r307_cell_t *sum)
+                              r307_count_t *sum)
 {
     const r307_counter_t *counter = r307_table_counter(table);
     apr_uint32_t end = counter ? counter->slots - r307_table_choices(table)
@@ -359,21 +357,23 @@ static apr_uint32_t each_used(const r307_table_t *table, heap_t *heap,
     apr_uint32_t slot = 0, n = 0;
 
     while (slot < end) {
-        const r307_cell_t *cell = r307_counter_peek(counter, slot);
-        if (!cell) {
+        r307_count_t count;
+
+        if (!r307_counter_is_ready(counter, slot)) {
             slot = (slot | (CHUNK - 1)) + 1;
             continue;
         }
-        if (cell->hits || cell->dry) {
+        count = r307_counter_read(counter, slot);
+        if (count.hits || count.dry) {
             n++;
-            sum->hits += cell->hits;
-            sum->dry += cell->dry;
-            sum->last = cell->last > sum->last ? cell->last : sum->last;
-            if (!sum->first || (cell->first && cell->first < sum->first)) {
-                sum->first = cell->first;
+            sum->hits += count.hits;
+            sum->dry += count.dry;
+            sum->last = count.last > sum->last ? count.last : sum->last;
+            if (!sum->first || (count.first && count.first < sum->first)) {
+                sum->first = count.first;
             }
             if (heap) {
-                push(heap, cell->hits, slot);
+                push(heap, count.hits, slot);
             }
         }
         slot++;
@@ -381,9 +381,9 @@ static apr_uint32_t each_used(const r307_table_t *table, heap_t *heap,
     return n;
 }
 
-r307_cell_t m307_statusrows_sum(const r307_table_t *table)
+r307_count_t m307_statusrows_sum(const r307_table_t *table)
 {
-    r307_cell_t sum = { 0, 0, 0, 0 };
+    r307_count_t sum = { 0, 0, 0, 0 };
 
     each_used(table, NULL, &sum);
     return sum;
@@ -404,7 +404,7 @@ static apr_uint32_t most_used(const m307_view_t *view,
     apr_pool_t *pool = view->r->pool;
     apr_array_header_t *rows = apr_array_make(pool, 64, sizeof(m307_row_t));
     heap_t heap = { apr_palloc(pool, SORTED_MAX * sizeof(used_t)), 0 };
-    r307_cell_t sum = { 0, 0, 0, 0 };
+    r307_count_t sum = { 0, 0, 0, 0 };
     const r307_record_t *rec;
     apr_uint32_t used = each_used(table, &heap, &sum), i = 0;
     r307_place_t at = R307_PLACE_FIRST;
@@ -454,7 +454,7 @@ apr_uint32_t m307_statusrows_each(const m307_view_t *view, m307_row_fn call,
 
 void m307_statusrows_loose(const m307_view_t *view,
                            void (*call)(void *ctx, const char *label,
-                                        const r307_cell_t *count),
+                                        const r307_count_t *count),
                            void *ctx)
 {
     const r307_activity_t *activity = m307_counters_activity;
@@ -464,7 +464,8 @@ void m307_statusrows_loose(const m307_view_t *view,
         const r307_loose_t *loose = &activity->loose[i];
 
         if (__atomic_load_n(&loose->named, __ATOMIC_ACQUIRE)) {
-            r307_cell_t count = r307_counter_read(&loose->cell);
+            r307_count_t count = r307_tally_read(&loose->tally,
+                                                 &loose->rest);
             const char *label = apr_pstrmemdup(view->r->pool, loose->label,
                                                strnlen(loose->label,
                                                        sizeof loose->label));

@@ -155,18 +155,16 @@ static void test_recent_meanwhile(void)
 static void test_loose(void)
 {
     r307_activity_t *a = fresh();
-    r307_cell_t *none = r307_activity_loose_known(a, 5);
-    r307_cell_t *cell = r307_activity_loose(a, 5, "f:1"), *other;
-
+    r307_loose_t *none = r307_activity_loose_known(a, 5);
+    r307_loose_t *place = r307_activity_loose(a, 5, "f:1"), *other;
     apr_uint64_t id;
     unsigned had = 0;
 
-    ok(!none && cell && cell == r307_activity_loose_known(a, 5),
+    ok(!none && place && place == r307_activity_loose_known(a, 5),
        "known once it is there");
-
-    ok(cell && cell == r307_activity_loose(a, 5, "f:1"), "found again");
+    ok(place && place == r307_activity_loose(a, 5, "f:1"), "found again");
     other = r307_activity_loose(a, 6, "f:2");
-    ok(other && other != cell, "another id has another cell");
+    ok(other && other != place, "another id has another place");
     is(a->loose[0].label, "f:1", "it is named");
     for (id = 100; id < 100 + 4 * R307_LOOSE; id++) {
         had += r307_activity_loose(a, id * APR_UINT64_C(0x9fb21c651e98df25),
@@ -174,7 +172,7 @@ static void test_loose(void)
     }
     ok(had > R307_LOOSE * 3 / 4 && had <= R307_LOOSE,
        "%u of %u find room, the others are told so", had, 4 * R307_LOOSE);
-    ok(r307_activity_loose(a, 5, "f:1") == cell, "the first are still there");
+    ok(r307_activity_loose(a, 5, "f:1") == place, "the first are still there");
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Counters: cells, files, what is refused, who has a file open, and that
+ * Counters: slots, files, what is refused, who has a file open, and that
  * counts follow their rules wherever these go.
  */
 #include "tap.h"
@@ -45,27 +45,67 @@ static void number_ids(const void *ctx, apr_uint64_t *ids, apr_uint32_t slots)
     }
 }
 
-/* ---- cells ---- */
+/* ---- slots ---- */
 
-static void test_cells(void)
+static void test_slots(void)
 {
     r307_counter_t *c = memory(5000);
-    r307_cell_t *cell = r307_counter_cell(c, 4999);
+    r307_count_t count = r307_counter_read(c, 4999);
 
-    ok(sizeof(r307_cell_t) == 24, "a cell has 24 bytes");
-    ok(cell && cell->hits == 0 && cell->first == 0, "a cell begins empty");
-    r307_counter_hit(cell, 0, 1000);
-    r307_counter_hit(cell, 0, 1005);
-    r307_counter_hit(cell, 0, 1003);
-    r307_counter_hit(cell, 1, 1004);
-    ok(cell->hits == 3 && cell->dry == 1, "hits and dry hits are two things");
-    ok(cell->first == 1000 && cell->last == 1005,
+    ok(sizeof(r307_tally_t) == 8 && sizeof(r307_rest_t) == 16,
+       "a slot has 24 bytes, of which a hit touches 8");
+    ok(count.hits == 0 && count.first == 0 && !r307_counter_is_begun(c, 4999),
+       "a slot begins empty");
+    r307_counter_hit(c, 4999, 0, 1000);
+    r307_counter_hit(c, 4999, 0, 1005);
+    r307_counter_again(c, 4999, 1003);
+    r307_counter_hit(c, 4999, 1, 1004);
+    count = r307_counter_read(c, 4999);
+    ok(count.hits == 3 && count.dry == 1, "hits and dry hits are two things");
+    ok(count.first == 1000 && count.last == 1005,
        "first and last, whatever the order in which requests end");
-    ok(!r307_counter_cell(c, 5000) && !r307_counter_cell(c, R307_SLOT_NONE),
-       "there is no cell behind the last");
+    ok(!r307_counter_hit(c, 5000, 0, 1)
+       && !r307_counter_hit(c, R307_SLOT_NONE, 0, 1)
+       && r307_counter_read(c, 5000).hits == 0,
+       "there is no slot behind the last");
     memset(c->extra, 0xff, 100);
-    ok(c->ids[4999] == 0 && c->cells[0].hits == 0,
-       "what is extra touches neither ids nor cells");
+    ok(c->ids[4999] == 0 && r307_counter_read(c, 0).hits == 0
+       && r307_counter_read(c, 4999).hits == 3,
+       "what is extra touches neither ids nor counts");
+    r307_counter_clear(c, 4999);
+    ok(r307_counter_read(c, 4999).hits == 0
+       && r307_counter_read(c, 4999).first == 0, "it can begin anew");
+}
+
+/* The number of hits is in two halves. */
+static void test_many_hits(void)
+{
+    static const apr_uint64_t numbers[] = {
+        0xfffffffeu, 0xffffffffu, 0x100000000u, 0x1ffffffffu
+    };
+    r307_counter_t *c = memory(10), *to = memory(10);
+    apr_size_t i;
+
+    for (i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        apr_uint64_t n = numbers[i];
+
+        r307_counter_clear(c, 1);
+        r307_counter_hit(c, 1, 0, 1000);
+        c->tallies[1].hits = (apr_uint32_t)n;
+        c->rests[1].high = (apr_uint32_t)(n >> 32);
+        r307_counter_again(c, 1, 1001);
+        r307_counter_hit(c, 1, 0, 1002);
+        ok(r307_counter_read(c, 1).hits == n + 2
+           && r307_counter_read(c, 1).first == 1000
+           && r307_counter_read(c, 1).last == 1002,
+           "two more than %lu", (unsigned long)n);
+        r307_counter_clear(to, 1);
+        to->tallies[1].hits = 0xffffffffu;
+        r307_tally_move(&c->tallies[1], &c->rests[1], &to->tallies[1],
+                        &to->rests[1]);
+        ok(r307_counter_read(to, 1).hits == n + 2 + 0xffffffffu
+           && r307_counter_read(c, 1).hits == 0, "they move to others");
+    }
 }
 
 /* ---- files ---- */
@@ -99,10 +139,11 @@ static void test_file(void)
        "has 32 MB, of which %ld KB are there", (long)info.csize / 1024);
     ok(open_it("f", 1, pool, &a, &err) == APR_SUCCESS
        && open_it("f", 1, other, &b, &err) == APR_SUCCESS, "two map it");
-    ok(!r307_counter_peek(a, 999999), "what was never counted is not read");
-    r307_counter_hit(r307_counter_cell(a, 999999), 0, 5);
-    ok(b->ids[999999] == 1000009 && r307_counter_peek(b, 999999)
-       && r307_counter_peek(b, 999999)->hits == 1,
+    ok(!r307_counter_is_ready(a, 999999)
+       && r307_counter_read(a, 999999).hits == 0,
+       "what was never counted is not read");
+    r307_counter_hit(a, 999999, 0, 5);
+    ok(b->ids[999999] == 1000009 && r307_counter_read(b, 999999).hits == 1,
        "what one counts, the other sees");
     apr_stat(&info, path_of("f"), APR_FINFO_CSIZE, tap_pool);
     ok(info.csize < 9100000, "one hit takes less than 100 KB");
@@ -138,14 +179,14 @@ static void test_inherited(void)
     if (pid == 0) {
         close(hold[1]);
         for (i = 0; i < 1000; i++) {
-            r307_counter_hit(r307_counter_cell(c, 3), 0, 9);
+            r307_counter_hit(c, 3, 0, 9);
         }
         seen = read(hold[0], &byte, 1) == 0;
         _exit(!seen);
     }
     close(hold[0]);
     for (i = 0; i < 1000; i++) {
-        r307_counter_hit(r307_counter_cell(c, 3), 0, 9);
+        r307_counter_hit(c, 3, 0, 9);
     }
     apr_pool_destroy(pool);
     ok(r307_counter_is_used(path_of("f")),
@@ -155,7 +196,7 @@ static void test_inherited(void)
     ok(!r307_counter_is_used(path_of("f")), "and with it its use");
     apr_pool_create(&pool, tap_pool);
     open_it("f", 1, pool, &c, &err);
-    ok(r307_counter_peek(c, 3)->hits == 2000, "both counts are in it");
+    ok(r307_counter_read(c, 3).hits == 2000, "both counts are in it");
     apr_pool_destroy(pool);
 }
 
@@ -246,7 +287,7 @@ static apr_uint64_t sum(const r307_counter_t *c)
     apr_uint32_t i;
 
     for (i = 0; i < c->slots; i++) {
-        n += c->cells[i].hits + c->cells[i].dry;
+        n += r307_counter_read(c, i).hits + r307_counter_read(c, i).dry;
     }
     return n;
 }
@@ -272,35 +313,35 @@ static int carried_right(unsigned round)
     fill_some(from, different);
     fill_some(to, different);
     for (i = 0; i < 400; i++) {
-        r307_counter_hit(&from->cells[any(SLOTS)], (int)any(2), 1 + any(90));
+        r307_counter_hit(from, any(SLOTS), (int)any(2), 1 + any(90));
     }
     for (i = 0; i < SLOTS; i++) {
         if (!from->ids[i]) {    /* a line without a rule is never counted */
-            memset(&from->cells[i], 0, sizeof from->cells[i]);
+            r307_counter_clear(from, i);
         }
     }
-    r307_counter_hit(&to->cells[5], 0, 44);
+    r307_counter_hit(to, 5, 0, 44);
     before = memory(SLOTS);
-    memcpy(before->cells, from->cells, SLOTS * sizeof *from->cells);
-    memcpy(before->ids, from->ids, SLOTS * sizeof *from->ids);
+    r307_counter_copy(before, from);
     total = sum(from) + 1;
     r307_counter_carry(from, to, tap_pool);
     for (i = 0; i < SLOTS && right; i++) {
-        const r307_cell_t *had = &before->cells[i];
-        if (!had->hits && !had->dry) {
+        const r307_count_t had = r307_counter_read(before, i);
+        if (!had.hits && !had.dry) {
             continue;
         }
         slot = nth_of(to, before->ids[i], rank_of(before, i));
         if (slot == SLOTS) {
-            gone += had->hits + had->dry;
-            right = from->cells[i].hits == had->hits;
+            gone += had.hits + had.dry;
+            right = r307_counter_read(from, i).hits == had.hits;
         }
         else {
-            const r307_cell_t *has = &to->cells[slot];
-            right = has->hits - (slot == 5) == had->hits
-                    && has->dry == had->dry && from->cells[i].hits == 0
-                    && (slot == 5 || (has->first == had->first
-                                      && has->last == had->last));
+            const r307_count_t has = r307_counter_read(to, slot);
+            right = has.hits - (slot == 5) == had.hits
+                    && has.dry == had.dry
+                    && r307_counter_read(from, i).hits == 0
+                    && (slot == 5 || (has.first == had.first
+                                      && has.last == had.last));
         }
     }
     return right && sum(to) + gone == total && sum(from) == gone;
@@ -310,6 +351,7 @@ static void test_carry(void)
 {
     unsigned round, right = 0;
     r307_counter_t *from = memory(10), *to = memory(10);
+    r307_count_t count;
 
     for (round = 0; round < 60; round++) {
         right += (unsigned)carried_right(round);
@@ -317,16 +359,18 @@ static void test_carry(void)
     ok(right == 60, "counts follow their rules in %u of 60 sources", right);
     from->ids[1] = to->ids[9] = 77;
     ok(r307_counter_carry(from, to, tap_pool) == 0, "without counts, none");
-    r307_counter_hit(&from->cells[1], 0, 50);
-    r307_counter_hit(&to->cells[9], 0, 60);
-    ok(r307_counter_carry(from, to, tap_pool) == 1
-       && to->cells[9].hits == 2 && to->cells[9].first == 50
-       && to->cells[9].last == 60, "counts and times of both are joined");
-    ok(r307_counter_carry(from, to, tap_pool) == 0 && to->cells[9].hits == 2,
+    r307_counter_hit(from, 1, 0, 50);
+    r307_counter_hit(to, 9, 0, 60);
+    ok(r307_counter_carry(from, to, tap_pool) == 1, "one slot is moved");
+    count = r307_counter_read(to, 9);
+    ok(count.hits == 2 && count.first == 50 && count.last == 60,
+       "counts and times of both are joined");
+    ok(r307_counter_carry(from, to, tap_pool) == 0
+       && r307_counter_read(to, 9).hits == 2,
        "once more: nothing comes twice");
-    r307_counter_hit(&from->cells[1], 0, 70);
-    ok(r307_counter_carry(from, to, tap_pool) == 1 && to->cells[9].hits == 3,
-       "a late one follows");
+    r307_counter_hit(from, 1, 0, 70);
+    ok(r307_counter_carry(from, to, tap_pool) == 1
+       && r307_counter_read(to, 9).hits == 3, "a late one follows");
 }
 
 /* One process counts while another moves. */
@@ -348,7 +392,7 @@ static void test_carry_meanwhile(void)
     pid = fork();
     if (pid == 0) {
         for (i = 0; i < 300000; i++) {
-            r307_counter_hit(r307_counter_cell(from, i % 50), 0, i + 1);
+            r307_counter_hit(from, i % 50, 0, i + 1);
         }
         _exit(0);
     }
@@ -500,7 +544,8 @@ int main(void)
     made = apr_pstrcat(tap_pool, base ? base : "/tmp", "/r307counterXXXXXX",
                        NULL);
     dir = mkdtemp(made);
-    test_cells();
+    test_slots();
+    test_many_hits();
     test_file();
     test_inherited();
     test_refused();

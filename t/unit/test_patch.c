@@ -780,15 +780,15 @@ static void test_carried(void)
                                         tap_pool), tap_pool), tap_pool);
     to = counter_of(next);
     ok(to->slots > from->slots, "more slots: %u", (unsigned)to->slots);
-    r307_counter_hit(r307_counter_cell(from, 1), 0, 5);
-    r307_counter_hit(r307_counter_cell(from, 70000), 0, 5);
-    r307_counter_hit(r307_counter_cell(from, 70001), 0, 5);
-    r307_counter_hit(r307_counter_cell(from, from->slots - 1), 0, 5);
+    r307_counter_hit(from, 1, 0, 5);
+    r307_counter_hit(from, 70000, 0, 5);
+    r307_counter_hit(from, 70001, 0, 5);
+    r307_counter_hit(from, from->slots - 1, 0, 5);
     ok(r307_counter_carry(from, to, tap_pool) == 4, "four are moved");
-    ok(r307_counter_peek(to, 1)->hits == 1
-       && r307_counter_peek(to, 70000)->hits == 1
-       && r307_counter_peek(to, 70001)->hits == 1, "rows to their ids");
-    ok(r307_counter_peek(to, to->slots - 3)->hits == 1,
+    ok(r307_counter_read(to, 1).hits == 1
+       && r307_counter_read(to, 70000).hits == 1
+       && r307_counter_read(to, 70001).hits == 1, "rows to their ids");
+    ok(r307_counter_read(to, to->slots - 3).hits == 1,
        "and choices to their row's");
 }
 
