@@ -103,7 +103,7 @@ static void note_rule(request_rec *r, const char *name)
     apr_table_addn(r->subprocess_env, "REDIRECT307_RULE", name);
 }
 
-#define PAGE_BEGIN DOCTYPE_HTML_2_0 \
+#define PAGE_BEGIN DOCTYPE_HTML_4_01 \
     "<html><head>\n<title>307 Temporary Redirect</title>\n</head><body>\n" \
     "<h1>Temporary Redirect</h1>\n<p>The document has moved <a href=\""
 #define PAGE_LINKED "\">here</a>.</p>\n"
