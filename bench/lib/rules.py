@@ -105,7 +105,8 @@ def _miss(position, _count):
     return path(MISSING + position) + REMAINDER, 404, None
 
 
-WORKLOADS = {"hit": _hit, "same": _same, "exact": _exact, "miss": _miss}
+WORKLOADS = {"hit": _hit, "popular": _hit, "same": _same, "exact": _exact,
+             "miss": _miss}
 
 
 def requests(workload, count, begin, end):
