@@ -12,9 +12,9 @@ from server import Server, ServerError, Site
 CONNECTIONS = 16
 
 # How many different paths are asked for, in turn. Most traffic goes to few
-# rules, and what those need stays in the caches of the processor. 100,000
-# each as often as any other is the worst there is: no cache holds what they
-# touch, so each request waits for memory several times.
+# rules, and what those need stays in the caches of the processor. 100,000 is
+# the worst there is: no cache holds what they touch, so each request waits for
+# memory several times.
 PATHS = {"popular": 100, "hit": 100_000, "miss": 100_000}
 
 # Short, so that both sides of a pair meet the same machine.

@@ -121,9 +121,9 @@ def _throughput(plan, results):
              "Requests per second as a ratio to the constant module: the"
              " median of alternating pairs of runs, event MPM, server and"
              " client on one processor each. Popular rules: requests go to"
-             " 100 different paths, which is what most traffic is like. Else"
-             " to 100,000, each as often as any other, which is the worst"
-             " there is: no cache holds what they touch.\n",
+             " 100 different paths in turn, as most traffic goes to few rules."
+             " Each request another rule: to 100,000, which is the worst there"
+             " is, since no cache holds what they touch.\n",
              *_matrices(plan, results, "throughput"),
              "Processor time of the server per request, of the same runs, also"
              " as a ratio: what other work on the machine disturbs less.\n",
