@@ -55,13 +55,6 @@ END
     ['map.txt', "/old.html https://x.example/new\n/b https://x.example/b\n"],
     ['_redirects', "/a /b 302\n/c /d 200\n"];
 
-sub report {
-    my ($name, @wrong) = @_;
-    ok(!@wrong, $name);
-    diag("  $_") for @wrong;
-    return;
-}
-
 sub unescape { return R307::Table::unescape($_[0]) }
 
 # ---- init ----

@@ -35,13 +35,6 @@ my @formats = qw(netlify cloudflare rewritemap nginx-map haproxy-map vercel
     }
 }
 
-sub report {
-    my ($name, @wrong) = @_;
-    ok(!@wrong, $name);
-    diag("  $_") for @wrong;
-    return;
-}
-
 sub unescape { return R307::Table::unescape($_[0]) }
 
 # ---- texts ----

@@ -21,13 +21,6 @@ sub slurp {
     return scalar <$fh>;
 }
 
-sub report {
-    my ($name, @wrong) = @_;
-    ok(!@wrong, $name);
-    diag("  $_") for @wrong;
-    return;
-}
-
 # What a text lacks of regular expressions, one a line.
 sub lacks {
     my ($what, $text, $says) = @_;

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use R307::Live;
+use R307::Mistakes ();
 use R307::Tables;
 
 my ($dir, $tables) = write_sources('live-tables-sources.tsv');
@@ -19,30 +20,6 @@ run_table('live-tables.tsv',
 
 # ---- mistakes ----
 
-my %seen;               # ids that were provoked here
-
-# What is missing in the message.
-sub wrong {
-    my ($message, $row) = @_;
-    my @wrong;
-
-    $seen{$_} = 1 for $message =~ /(R307-\d{4}):/g;
-    push @wrong, "$row->{id} is missing"
-        if length $row->{id} && $message !~ /\b\Q$row->{id}\E: /;
-    for my $re (split /\\n/, $row->{says}) {
-        push @wrong, "nothing matches $re" if $message !~ /$re/;
-    }
-    return @wrong;
-}
-
-sub report {
-    my ($name, $message, @wrong) = @_;
-    ok(!@wrong, $name);
-    diag("  $_") for @wrong;
-    diag("  in: $message") if @wrong;
-    return;
-}
-
 my @errors = R307::Table::read_table('live-tables-errors.tsv');
 for my $row (grep { $_->{where} ne 'htaccess' } @errors) {
     my $config = $row->{config} || 'Redirect307Table x file:x.rules';
@@ -50,48 +27,28 @@ for my $row (grep { $_->{where} ne 'htaccess' } @errors) {
         files => { length $row->{source}
             ? ('x.rules' => R307::Table::unescape($row->{source})) : () });
     my $message = $t->message;
-    my @wrong = wrong($message, $row);
+    my @wrong = R307::Mistakes::wrong($message, $row);
 
     push @wrong, 'the configuration is accepted' if $t->ok;
     push @wrong, 'file and line are missing'
         if length $row->{line}
         && $message !~ /on line $row->{line} of \Q@{[ $t->file ]}\E:/
         && $message !~ /\Q@{[ $t->file ]}\E:$row->{line}: /;
-    report("refused: $row->{name}", $message, @wrong);
+    report_in("refused: $row->{name}", $message, @wrong);
 }
 
-my @ht = grep { $_->{where} eq 'htaccess' } @errors;
-my %files;
-for my $i (0 .. $#ht) {
-    $files{"htdocs/d$i/.htaccess"} =
-        R307::Table::unescape($ht[$i]{config}) . "\n";
-    $files{"htdocs/d$i/x.html"} = "x\n";
-}
-my $srv = server(name => 'htaccess-errors', files => \%files,
-                 config => allow_overrides());
-for my $i (0 .. $#ht) {
-    $srv->log->mark;
-    my $res = $srv->get("/d$i/x.html");
-    my $log = $srv->log->wait_for(qr{/\.htaccess\b}, 1);
-    my $message = $log ? $log->{text} : '(no log line)';
-    my @wrong = wrong($message, $ht[$i]);
-
-    push @wrong, 'status ' . $res->status . ', not 500'
-        if $res->status != 500;
-    push @wrong, 'the file is not named'
-        if $message !~ m{/d$i/\.htaccess\b};
-    report("htaccess: $ht[$i]{name}", $message, @wrong);
-}
-$srv->stop;
+R307::Mistakes::run_htaccess([grep { $_->{where} eq 'htaccess' } @errors],
+                             allow_overrides());
 
 # Sources that are too long for a table of cases.
 sub compiles {
     my ($text, %arg) = @_;
     my $t = configtest('Redirect307Table x file:x.rules' . "\n",
                        files => { 'x.rules' => $text });
-    report($arg{name}, $t->message,
-           wrong($t->message, { id => '', says => '', %arg }),
-           $t->ok == !$arg{id} ? () : 'the verdict is wrong');
+    report_in($arg{name}, $t->message,
+              R307::Mistakes::wrong($t->message,
+                                    { id => '', says => '', %arg }),
+              $t->ok == !$arg{id} ? () : 'the verdict is wrong');
     return $t->message;
 }
 
@@ -134,6 +91,7 @@ compiles(join('', map { "/p$_/x https://t.example/$_\n" } 1 .. 20_000),
     $elsewhere{"R307-06$_"} = 1 for 70 .. 99;
     # Raised by no known path; only ever a reason to compile once more.
     $elsewhere{$_} = 1 for qw(R307-0642 R307-0519);
+    my %seen = %{ R307::Mistakes::seen() };
     my %known;
     for my $file (glob "$ENV{R307_TOP}/src/*/*.c") {
         open my $fh, '<', $file or die "$file: $!\n";
@@ -167,7 +125,7 @@ sub is_safe {
     elsif (!$t->ok) {
         push @wrong, 'it is refused';
     }
-    report("state directory: $name", $t->message, @wrong);
+    report_in("state directory: $name", $t->message, @wrong);
     return $t->message =~ /(R307-\d{4}):/g;
 }
 

@@ -38,13 +38,6 @@ sub unsaid {
     return (@wrong, @wrong ? "in: $message" : ());
 }
 
-sub report {
-    my ($name, @wrong) = @_;
-    ok(!@wrong, $name);
-    diag("  $_") for @wrong;
-    return;
-}
-
 {
     my @rows = R307::Table::read_table('rulefile-errors.tsv');
     my $config = '';

@@ -265,15 +265,6 @@ EOC
 
 my %seen;               # ids that were provoked here
 
-sub report {
-    my ($name, $message, @wrong) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    ok(!@wrong, $name);
-    diag("  $_") for @wrong;
-    diag("  in: $message") if @wrong;
-    return;
-}
-
 for my $row (R307::Table::read_table('geo-config.tsv')) {
     my $t = configtest(R307::Table::unescape($row->{config}) . "\n");
     my $message = $t->message;
@@ -293,7 +284,7 @@ for my $row (R307::Table::read_table('geo-config.tsv')) {
         && $message !~ /\Q$file\E:$line: /;
     push @wrong, 'something is said'
         if $row->{verdict} eq 'fine' && $message =~ /R307-\d+:/;
-    report("configuration: $row->{name}", $message, @wrong);
+    report_in("configuration: $row->{name}", $message, @wrong);
 }
 
 # Lists that are too long for a table of cases.
@@ -301,9 +292,9 @@ sub long_list {
     my ($id, $name, $config, %files) = @_;
     my $t = configtest("$config\n", files => \%files);
 
-    report($name, $t->message,
-           !$id || $t->message =~ /\b$id: / ? () : "no $id",
-           !$t->ok == !!$id ? () : 'the verdict is wrong');
+    report_in($name, $t->message,
+              !$id || $t->message =~ /\b$id: / ? () : "no $id",
+              !$t->ok == !!$id ? () : 'the verdict is wrong');
     $seen{$_} = 1 for $t->message =~ /(R307-\d{4}):/g;
     return;
 }
@@ -352,7 +343,7 @@ sub choices {
         my $status = $srv->get("/d$i/x.html")->status;
         my $log = $srv->log->wait_for(qr{/d$i/}, 1);
         my $message = $log ? $log->{text} : '(no log line)';
-        report(".htaccess: $row->{name}", $message,
+        report_in(".htaccess: $row->{name}", $message,
                $status == 500 ? () : "status $status, not 500",
                map { "nothing matches $_" } grep { $message !~ /$_/ }
                    split /\\n/, $row->{says});
@@ -506,7 +497,7 @@ SKIP: {
     R307::Env::write_file("$dir/none.tsv", "192.0.2.0/24\t{\"asn\":\"AS1\"}\n");
     make_mmdb("$dir/none.tsv", "$dir/none.mmdb", {});
     my $t = configtest("Redirect307GeoFrom mmdb:$dir/none.mmdb\n");
-    report('a database without places', $t->message,
+    report_in('a database without places', $t->message,
            $t->ok ? 'is accepted' : (),
            $t->message =~ /\bR307-0734: / ? () : 'no R307-0734');
     $seen{'R307-0734'} = 1;

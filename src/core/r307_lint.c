@@ -112,26 +112,32 @@ static void look_at_slashes(r307_lint_t *lint, const r307_rule_t *rule,
 
 /* ---- hosts ---- */
 
+static const char *behind_class(const char *s)
+{
+    s += s[1] == '^';
+    s += s[1] == ']';           /* one that is meant */
+    for (s++; *s && *s != ']'; s++) {
+        s += *s == '\\' && s[1];
+    }
+    return *s ? s + 1 : s;
+}
+
+const char *r307_lint_syntax(const char *s)
+{
+    while ((*s == '\\' && s[1]) || *s == '[') {
+        s = *s == '[' ? behind_class(s) : s + 2;
+    }
+    return s;
+}
+
 const char *r307_lint_group(const char *pattern, int n)
 {
-    const char *s = pattern;
-    int in_class = 0;
+    const char *s = r307_lint_syntax(pattern);
 
-    for (; *s; s++) {
-        if (*s == '\\' && s[1]) {
-            s++;
-        }
-        else if (in_class) {
-            in_class = *s != ']';
-        }
-        else if (*s == '[') {
-            in_class = 1;
-            s += s[1] == '^';
-            s += s[1] == ']';
-        }
-        else if (*s == '(' && (s[1] != '?' || s[2] == 'P'
-                               || (s[2] == '<' && s[3] != '='
-                                   && s[3] != '!') || s[2] == '\'')) {
+    for (; *s; s = r307_lint_syntax(s + 1)) {
+        if (*s == '(' && (s[1] != '?' || s[2] == 'P'
+                          || (s[2] == '<' && s[3] != '=' && s[3] != '!')
+                          || s[2] == '\'')) {
             if (--n == 0) {
                 s++;
                 return *s != '?' ? s : strpbrk(s, ">'") ? strpbrk(s, ">'") + 1

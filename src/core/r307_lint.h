@@ -81,6 +81,10 @@ void r307_lint_tell(r307_lint_t *lint, const r307_rule_t *rule,
 /* The rule's path for a sentence. */
 const char *r307_lint_path(apr_pool_t *pool, const r307_rule_t *rule);
 
+/* The first byte of a pattern, from there on, that is neither escaped nor in a
+ * class; its end when there is none. */
+const char *r307_lint_syntax(const char *s);
+
 /* Where group n of a pattern begins, behind its '(' and its name; NULL. */
 const char *r307_lint_group(const char *pattern, int n);
 

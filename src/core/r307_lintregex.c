@@ -24,20 +24,10 @@
 /* Does a group in it have an unbounded repetition behind it? */
 static int repeats_group(const char *pattern)
 {
-    const char *s = pattern;
-    int in_class = 0;
+    const char *s = r307_lint_syntax(pattern);
 
-    for (; *s; s++) {
-        if (*s == '\\' && s[1]) {
-            s++;
-        }
-        else if (in_class) {
-            in_class = *s != ']';
-        }
-        else if (*s == '[') {
-            in_class = 1;
-        }
-        else if (*s == ')' && (s[1] == '*' || s[1] == '+' || s[1] == '{')) {
+    for (; *s; s = r307_lint_syntax(s + 1)) {
+        if (*s == ')' && (s[1] == '*' || s[1] == '+' || s[1] == '{')) {
             return 1;
         }
     }

@@ -225,6 +225,23 @@ static void test_groups(void)
     ok(!r307_lint_group(pattern, 4), "no such group");
 }
 
+/* What is behind escapes and classes, which need not be closed. */
+static void test_syntax(void)
+{
+    static const char *const cases[][2] = {
+        { "a", "a" }, { "", "" }, { "\\(a", "a" }, { "\\", "\\" },
+        { "[(]x", "x" }, { "[])]x", "x" }, { "[^])]x", "x" },
+        { "[\\])]x", "x" }, { "\\[[a]\\][b]x", "x" }, { "[", "" },
+        { "[^", "" }, { "[]", "" }, { "[a\\", "" }
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        is(r307_lint_syntax(cases[i][0]), cases[i][1], "behind '%s'",
+           cases[i][0]);
+    }
+}
+
 int main(void)
 {
     const char *top = getenv("R307_SRCDIR");
@@ -235,5 +252,6 @@ int main(void)
     test_records();
     test_directives();
     test_groups();
+    test_syntax();
     return tap_end();
 }

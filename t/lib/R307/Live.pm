@@ -23,7 +23,7 @@ use R307::Table ();
 
 our @EXPORT = (qw(server shared_server redirects_to passes run_table
                   configtest end_suite same_answer has_httpd_module has_ipv6
-                  logged),
+                  logged report report_in),
                qw(ok is isnt like unlike is_deeply cmp_ok pass fail diag note
                   subtest plan skip BAIL_OUT));
 
@@ -62,6 +62,22 @@ sub same_answer {
     my ($x, $y, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     return is(_answer($x), _answer($y), $name);
+}
+
+# One test: nothing is wrong; what is, is told.
+sub report {
+    my ($name, @wrong) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    Test::More::ok(!@wrong, $name);
+    Test::More::diag("  $_") for @wrong;
+    return;
+}
+
+# The same of a message, which is told as well.
+sub report_in {
+    my ($name, $message, @wrong) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return report($name, @wrong ? (@wrong, "in: $message") : ());
 }
 
 sub _answer {
