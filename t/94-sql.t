@@ -574,6 +574,11 @@ $srv->start_again;
 like($srv->output, qr/R307-0673: table shop has no rules until its store/,
      'a damaged file is told of');
 arrives($srv, '/on', '307 https://t.example/on2', 'and is made anew');
+# A child that was never asked has nothing to go on with.
+wait_until(SOON, sub {
+    everywhere($srv, '/on', 16);
+    return !grep { !mappings($_, 'shop') } children($srv);
+});
 unlink state_file($srv, '.table');
 arrives($srv, '/on', '307 https://t.example/on2',
         'a file that goes while it serves is no loss');
