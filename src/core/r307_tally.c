@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * Owns how a rule is counted. Must not know where its counts are kept.
- * Called by counter, carry and activity, and by the server side.
+ * Called by counter and carry, and by the server side.
  */
 #include "core/r307_tally.h"
 

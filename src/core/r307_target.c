@@ -2,11 +2,11 @@
 /*
  * Owns the syntax of targets. Must not know requests. Called by rule.
  *
- * Two passes: split into text, captures and expressions; then walk the
- * pieces through the components of RFC 3986 (scheme, authority, path, query,
- * fragment) and encode each text for the place it stands in.
+ * Two passes: split into text, captures and expressions (r307_targetsplit);
+ * then walk the pieces through the components of RFC 3986 (scheme, authority,
+ * path, query, fragment) and encode each text for the place it stands in.
  */
-#include "core/r307_target.h"
+#include "core/r307_targetsplit.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -14,182 +14,15 @@
 
 #include <strings.h>
 
-#define TARGET_MAX 65536        /* as long as a Location may become */
-#define GROUPS_MAX 16           /* groups that share one name */
-#define NAME_MAX_LEN 32         /* PCRE2's own limit for group names */
-
 typedef struct parser_t {
     apr_pool_t *pool;
-    const r307_target_syntax_t *syntax;
     r307_error_t *err;
     r307_target_t *target;
     apr_array_header_t *pieces; /* r307_part_t, texts not yet encoded */
     apr_array_header_t *parts;  /* r307_part_t, final */
 } parser_t;
 
-/* ---- pass 1: pieces ---- */
-
-static r307_part_t *add_piece(parser_t *ps, r307_part_kind_t kind)
-{
-    r307_part_t *piece = apr_array_push(ps->pieces);
-
-    memset(piece, 0, sizeof *piece);
-    piece->kind = kind;
-    return piece;
-}
-
-static apr_status_t bad_reference(parser_t *ps, const char *name,
-                                  apr_size_t len)
-{
-    return r307_error_set(ps->err, "R307-0106: the target '%s' refers to "
-                          "group '%.*s', and the regular expression has no "
-                          "such group (it has %d)", ps->target->written,
-                          (int)len, name,
-                          r307_regex_groups(ps->syntax->regex));
-}
-
-static apr_status_t add_capture(parser_t *ps, const unsigned short *groups,
-                                int n)
-{
-    r307_part_t *piece = add_piece(ps, R307_PART_CAPTURE);
-
-    piece->groups = apr_pmemdup(ps->pool, groups, (apr_size_t)n
-                                * sizeof *groups);
-    piece->ngroups = n;
-    return APR_SUCCESS;
-}
-
-static apr_status_t add_named(parser_t *ps, const char *name, apr_size_t len)
-{
-    unsigned short groups[GROUPS_MAX];
-    int n = len > NAME_MAX_LEN ? 0
-        : r307_regex_named(ps->syntax->regex,
-                           apr_pstrmemdup(ps->pool, name, len), groups,
-                           GROUPS_MAX);
-
-    if (n == 0) {
-        return bad_reference(ps, name, len);
-    }
-    return add_capture(ps, groups, n < GROUPS_MAX ? n : GROUPS_MAX);
-}
-
-/* Does s open a reference to a group? */
-static int is_capture(const char *s)
-{
-    return s[0] == '$' && (apr_isdigit(s[1]) || s[1] == '{' || s[1] == '<');
-}
-
-static apr_status_t take_capture(parser_t *ps, const char *s,
-                                 apr_size_t *used)
-{
-    const char *end;
-
-    if (apr_isdigit(s[1])) {
-        unsigned short group = (unsigned short)(s[1] - '0');
-        *used = 2;
-        return group > r307_regex_groups(ps->syntax->regex)
-            ? bad_reference(ps, s + 1, 1) : add_capture(ps, &group, 1);
-    }
-    end = strchr(s, s[1] == '{' ? '}' : '>');
-    if (!end) {
-        return r307_error_set(ps->err, "R307-0107: the target '%s' opens a "
-                              "group name with '$%c' and does not close it",
-                              ps->target->written, s[1]);
-    }
-    *used = (apr_size_t)(end - s) + 1;
-    return add_named(ps, s + 2, *used - 3);
-}
-
-/* s points at "%{". Braces nest: %{escape:%{REQUEST_URI}}. */
-static const char *expr_end(const char *s)
-{
-    int depth = 0;
-
-    for (; *s; s++) {
-        if (s[0] == '%' && s[1] == '{') {
-            depth++;
-            s++;
-        }
-        else if (*s == '}' && --depth == 0) {
-            return s + 1;
-        }
-    }
-    return NULL;
-}
-
-static apr_status_t take_expr(parser_t *ps, const char *s, apr_size_t *used)
-{
-    const char *end = expr_end(s), *why = "expressions are not known here";
-    r307_part_t *piece;
-
-    if (!end) {
-        return r307_error_set(ps->err, "R307-0108: the target '%s' opens an "
-                              "expression with '%%{' and does not close it",
-                              ps->target->written);
-    }
-    *used = (apr_size_t)(end - s);
-    piece = add_piece(ps, R307_PART_EXPR);
-    piece->text = apr_pstrmemdup(ps->pool, s, *used);
-    piece->len = *used;
-    piece->whole_query = strcasecmp(piece->text, "%{QUERY_STRING}") == 0;
-    piece->encoded = piece->whole_query
-        || strncasecmp(piece->text, "%{escape:", 9) == 0;
-    if (strcasecmp(piece->text, "%{REQUEST_URI}") == 0) {
-        piece->kind = R307_PART_REQUEST_PATH;
-        return APR_SUCCESS;
-    }
-    if (ps->syntax->compile_expr) {
-        why = ps->syntax->compile_expr(ps->syntax->ctx, piece->text,
-                                       &piece->expr);
-    }
-    return !why ? APR_SUCCESS
-        : r307_error_set(ps->err, "R307-0109: the expression '%s' in the "
-                         "target cannot be used: %s", piece->text, why);
-}
-
-static void flush_text(parser_t *ps, r307_buf_t *text)
-{
-    if (text->len) {
-        r307_part_t *piece = add_piece(ps, R307_PART_TEXT);
-        piece->text = apr_pstrmemdup(ps->pool, text->data, text->len);
-        piece->len = text->len;
-        text->len = 0;
-    }
-}
-
-static apr_status_t split(parser_t *ps)
-{
-    const char *s = ps->target->written;
-    int match = ps->syntax->regex != NULL;
-    r307_buf_t text;
-
-    r307_buf_init(&text, ps->pool, strlen(s), TARGET_MAX);
-    while (*s) {
-        apr_status_t rv = APR_SUCCESS;
-        apr_size_t used = 1;
-
-        if (match && is_capture(s)) {
-            flush_text(ps, &text);
-            rv = take_capture(ps, s, &used);
-        }
-        else if (s[0] == '%' && s[1] == '{') {
-            flush_text(ps, &text);
-            rv = take_expr(ps, s, &used);
-        }
-        else {
-            s += match && *s == '\\' && s[1];
-            r307_buf_addc(&text, *s);
-        }
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        s += used;
-    }
-    flush_text(ps, &text);
-    return APR_SUCCESS;
-}
-
-/* ---- pass 2: components ---- */
+/* ---- components ---- */
 
 static r307_part_t *piece_at(const parser_t *ps, int i)
 {
@@ -589,11 +422,9 @@ apr_status_t r307_target_parse(apr_pool_t *pool, const char *written,
         return parse_site(pool, written, syntax, out, err);
     }
     ps.pool = pool;
-    ps.syntax = syntax;
     ps.err = err;
     ps.target = apr_pcalloc(pool, sizeof *ps.target);
     ps.target->written = apr_pstrdup(pool, written);
-    ps.pieces = apr_array_make(pool, 4, sizeof(r307_part_t));
     ps.parts = apr_array_make(pool, 4, sizeof(r307_part_t));
     *out = ps.target;
     if (strcmp(written, "-") == 0) {
@@ -602,7 +433,8 @@ apr_status_t r307_target_parse(apr_pool_t *pool, const char *written,
     }
     rv = *written ? refuse_control_bytes(&ps) : refuse_text(&ps);
     if (rv == APR_SUCCESS) {
-        rv = split(&ps);
+        rv = r307_target_split(pool, ps.target->written, syntax, &ps.pieces,
+                               err);
     }
     if (rv == APR_SUCCESS) {
         rv = parse_components(&ps);

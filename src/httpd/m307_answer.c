@@ -118,7 +118,7 @@ static void note_rule(request_rec *r, const char *name)
 static void write_page(request_rec *r, const char *location)
 {
     const char *sign, *url = location;
-    apr_size_t url_len = strcspn(location, "&<>\""), sign_len;
+    apr_size_t url_len, sign_len;
     char *page, *to;
 
     if (r->header_only
@@ -126,6 +126,7 @@ static void write_page(request_rec *r, const char *location)
                r, ap_index_of_response(HTTP_TEMPORARY_REDIRECT))) {
         return;
     }
+    url_len = strcspn(location, "&<>\"");
     if (location[url_len]) {
         url = ap_escape_html(r->pool, location);
         url_len = strlen(url);
